@@ -1,0 +1,76 @@
+# make book, make test: nothing is needed before them but Python 3.11, git and a network for pip. `make help` lists all.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PY := .venv/bin/python
+READY := .venv/.ready
+HTML := _build/html
+NOTEBOOKS = $(shell find book -name '*.ipynb' -not -path 'book/exercises/*' -not -path '*/.*' | sort)
+PYTEST := $(PY) -m pytest -q -n 2 --dist loadfile
+NBVAL := --nbval-lax --nbval-sanitize-with tools/sanitize.cfg
+
+export PYTHONHASHSEED := 0
+
+.PHONY: help setup book serve lab test check chromium lint format refresh exercises generated clean
+
+help: ## say what can be made
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+
+setup: $(READY) ## make the environment .venv (every other target does it when needed)
+
+$(READY): requirements.txt constraints.txt pyproject.toml
+	@python=$$(for name in python3.11 python3 python3.12 python3.13; do \
+		"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done); \
+	if [ -z "$$python" ]; then echo "Python 3.11 is needed: install python3.11 (with its venv module)." >&2; exit 1; fi; \
+	[ -x $(PY) ] || "$$python" -m venv .venv || { echo "Could not make .venv: install the package python3-venv." >&2; exit 1; }
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+book: $(READY) _build/.machine ## build the book, strictly: a warning is an error
+	@.venv/bin/jupyter-book build . -W -n --keep-going -q || { rm -rf _build/.doctrees; exit 1; }
+	@echo "The book: file://$(CURDIR)/$(HTML)/index.html (or: make serve)"
+
+# Sphinx notices changed pages, sources and settings by itself, but not changed extensions.
+_build/.machine: requirements.txt $(wildcard tools/sphinx_ext/*.py)
+	@rm -rf _build && mkdir -p _build && touch $@
+
+serve: book ## serve the built book and print its address
+	@$(PY) tools/serve.py $(HTML)
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	$(PY) -m jupyterlab book
+
+test: book chromium ## all tests: package, notebooks, exercises, the built book in a browser
+	$(PYTEST) $(NBVAL) tests $(NOTEBOOKS)
+
+check: lint ## the fast lane: style, stored form of the notebooks, quick tests
+	$(PY) tools/refresh.py --check
+	$(PYTEST) -m "not slow" tests
+
+chromium:
+	@if ! command -v chromium >/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+		else echo "No chromium: the browser tests are skipped. To run them: sudo apt-get install chromium"; fi; fi
+
+lint: $(READY) ## ruff on code and notebooks
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+format: $(READY) ## let ruff mend what it can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+refresh: $(READY) ## execute notebooks again and store their outputs: make refresh NB="book/a/b.ipynb ..."
+	$(PY) tools/refresh.py $(NB)
+
+exercises: $(READY) ## generate book/exercises from book/solutions
+	$(PY) tools/exercises.py
+
+generated: $(READY) ## generate the appendices that are made from the book
+	$(PY) tools/appendices.py
+
+clean: ## remove the built book
+	rm -rf _build

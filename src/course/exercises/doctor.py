@@ -1,0 +1,100 @@
+"""Whether this computer has what the course needs, and what to do where it has not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+GIGABYTE = 1024**3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report.
+
+    Attributes:
+        name: What was looked for.
+        ok: Whether it is there.
+        found: What was found.
+        advice: What to do if it is missing.
+        optional: Whether most of the course works without it.
+    """
+
+    name: str
+    ok: bool
+    found: str
+    advice: str = ""
+    optional: bool = False
+
+
+def examine() -> list[Finding]:
+    """Look for everything, in the order in which it is needed."""
+    looks: list[Callable[[], Finding]] = [
+        _python,
+        lambda: _package("course", "pip install -e ."),
+        lambda: _package("torch", "pip install -r requirements.txt"),
+        _threads,
+        _memory,
+        lambda: _package("nbval", "pip install -r requirements.txt"),
+        lambda: _package("jupyterlab", "pip install jupyterlab, or open the notebooks in an editor", True),
+        _kernel,
+        lambda: _program(
+            "chromium", ("chromium", "chromium-browser", "google-chrome"), "to print the book as PDF"
+        ),
+        lambda: _program("compiler", ("g++", "c++", "clang++"), "for the chapter on CPU kernels"),
+    ]
+    return [look() for look in looks]
+
+
+def _python() -> Finding:
+    return Finding(
+        "python", sys.version_info >= (3, 11), platform.python_version(), "Install Python 3.11 or later."
+    )
+
+
+def _package(name: str, advice: str, optional: bool = False) -> Finding:
+    try:
+        return Finding(name, True, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, False, "", advice, optional)
+
+
+def _threads() -> Finding:
+    try:
+        import torch
+    except Exception as error:  # a broken installation raises OSError, RuntimeError, ...
+        return Finding(
+            "threads", False, f"torch does not load ({type(error).__name__})", "Install torch anew."
+        )
+    return Finding("threads", True, f"{torch.get_num_threads()} used by torch, {os.cpu_count()} processors")
+
+
+def _memory() -> Finding:
+    if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
+        return Finding("memory", True, "unknown")
+    size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIGABYTE
+    return Finding("memory", size >= 4, f"{size:.0f} GB", "4 GB are needed; close other programs.")
+
+
+def _kernel() -> Finding:
+    from course.exercises.session import Session
+
+    session = Session(".", 30)
+    try:
+        session.start()
+        reply = session.run("print(6 * 7)")
+    except Exception as error:
+        return Finding("kernel", False, type(error).__name__, "pip install -r requirements.txt")
+    finally:
+        session.stop()
+    return Finding("kernel", reply.printed == "42\n", "starts", "pip install --force-reinstall ipykernel")
+
+
+def _program(name: str, commands: tuple[str, ...], purpose: str) -> Finding:
+    found = next(filter(None, map(shutil.which, commands)), None)
+    return Finding(name, found is not None, found or "", f"Install {commands[0]} {purpose}.", optional=True)

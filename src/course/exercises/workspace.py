@@ -1,0 +1,91 @@
+"""The learner's own notebooks: start one, restore one, never lose one."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from pathlib import Path
+
+from course.exercises.notebooks import Problem, exercises, read, section, text
+
+FOLDER = Path("work")
+
+
+def notebook(chapter: str) -> Path:
+    """Where a learner's notebook of a chapter lies."""
+    return FOLDER / f"{chapter}.ipynb"
+
+
+def started() -> list[Path]:
+    """The learner's notebooks, backups left out."""
+    return sorted(path for path in FOLDER.glob("*.ipynb") if ".backup-" not in path.name)
+
+
+def start(chapter: str, force: bool = False) -> tuple[Path, Path | None]:
+    """Copy the exercises of a chapter for a learner.
+
+    Args:
+        chapter: The chapter.
+        force: Whether to start anew where a notebook exists already.
+
+    Returns:
+        The notebook, and the backup of the one that it replaced, if any.
+
+    Raises:
+        Problem: There is no such chapter, or the notebook exists and `force` is off.
+    """
+    reference, target = exercises(chapter), notebook(chapter)
+    if target.exists() and not force:
+        raise Problem(
+            f"{target} exists already; `course start {chapter} --force` starts anew and keeps a backup."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    saved = back_up(target) if target.exists() else None
+    target.write_bytes(reference.read_bytes())
+    return target, saved
+
+
+def reset(chapter: str, number: int) -> tuple[Path, Path]:
+    """Restore the given cells of one exercise, its blank and its check cell among them.
+
+    Returns:
+        The notebook and the backup of what it was.
+
+    Raises:
+        Problem: There is no such chapter, exercise or notebook, or it is broken.
+    """
+    reference = read(exercises(chapter))
+    wanted = section(reference, chapter, number).cells
+    target = notebook(chapter)
+    if not target.exists():
+        raise Problem(f"{target} does not exist; `course start {chapter}` makes it.")
+    learner = read(target)
+    learner["cells"] = _restored(learner["cells"], reference["cells"], wanted)
+    saved = back_up(target)
+    target.write_text(text(learner), encoding="utf-8")
+    return target, saved
+
+
+def back_up(path: Path) -> Path:
+    """Copy a notebook to the first free name of the form ``NAME.backup-1.ipynb``."""
+    number = 1
+    while (target := path.with_name(f"{path.stem}.backup-{number}.ipynb")).exists():
+        number += 1
+    shutil.copyfile(path, target)
+    return target
+
+
+def _restored(cells: list[dict], given: list[dict], wanted: list[dict]) -> list[dict]:
+    """`cells` with those of `wanted` as they were; one that is gone comes back after what it followed."""
+    names = [cell["id"] for cell in given]
+    result = list(cells)
+    for cell in wanted:
+        places = [i for i, old in enumerate(result) if old.get("id") == cell["id"]]
+        if places:
+            result[places[0]] = copy.deepcopy(cell)
+            result = [old for i, old in enumerate(result) if i not in places[1:]]
+            continue
+        before = names[: names.index(cell["id"])]
+        after = [i for i, old in enumerate(result) if old.get("id") in before]
+        result.insert(max(after, default=-1) + 1, copy.deepcopy(cell))
+    return result

@@ -1,0 +1,132 @@
+"""Refreshing a notebook: the same code gives the same bytes, and what is broken is refused."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import nbformat
+import notebooks
+import pytest
+import refresh
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+CHAPTER = notebooks.BOOK / "attention" / "scaled_dot_product.ipynb"
+FIGURE = """
+import matplotlib.pyplot as plt
+from course.viz import setup
+
+setup()
+plt.plot([0, 1], [0, 1])
+plt.show()
+"""
+
+
+def write(path: Path, *sources: str, tags: tuple[str, ...] = ()) -> Path:
+    cells = [new_code_cell(source, metadata={"tags": list(tags)}) for source in sources]
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Title"), *cells]), path)
+    return path
+
+
+@pytest.mark.slow
+def test_the_same_code_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "small.ipynb", FIGURE, "print('a')\nprint('b')\n{'b': 1, 'a': {2}}", "print({'x', 'y'})"
+    )
+    assert refresh.refresh(path)
+    first = path.read_bytes()
+    assert b"image/svg+xml" in first
+    assert refresh.refresh(path)
+    assert path.read_bytes() == first
+    assert refresh.check(path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CHAPTER.exists(), reason="the chapter is not there")
+def test_a_chapter_gives_the_same_bytes_twice(tmp_path: Path) -> None:
+    twice = []
+    for name in ("first", "second"):
+        path = tmp_path / name / CHAPTER.name
+        path.parent.mkdir()
+        path.write_bytes(CHAPTER.read_bytes())
+        refresh.refresh(path)
+        twice.append(path.read_bytes())
+    assert twice[0] == twice[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("1 / 0", "raised ZeroDivisionError"),
+        ("import warnings\nwarnings.warn('old')", "wrote to stderr"),
+        ("object()", "end its last line with a semicolon"),
+    ],
+)
+def test_a_broken_notebook_is_refused_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], source: str, reason: str
+) -> None:
+    path = write(tmp_path / "broken.ipynb", source)
+    before = path.read_bytes()
+    assert not refresh.refresh(path)
+    assert reason in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_an_announced_error_is_kept_without_its_traceback(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "raises.ipynb", "raise ValueError('scores must be finite')", tags=("raises-exception",)
+    )
+    assert refresh.refresh(path)
+    output = notebooks.read(path).cells[1].outputs[0]
+    assert output.traceback == ["ValueError: scores must be finite"]
+
+
+def test_generated_exercises_are_not_refreshed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not refresh.refresh(notebooks.GENERATED / "any.ipynb")
+    assert "make exercises" in capsys.readouterr().err
+
+
+def test_what_depends_on_the_run_is_dropped() -> None:
+    cell = new_code_cell("1 + 1", execution_count=7)
+    cell.metadata.update(execution={"time": "1"}, editable=True, tags=["twin:sum"], mystnb={"image": {}})
+    cell.outputs = [
+        nbformat.v4.new_output("stream", name="stdout", text="a\n"),
+        nbformat.v4.new_output("stream", name="stdout", text="b\n"),
+        nbformat.v4.new_output("execute_result", data={"text/plain": "2"}, execution_count=7),
+    ]
+    notebook = new_notebook(cells=[cell], metadata={"course": {"covers": ["000:1"]}, "widgets": {}, "toc": 1})
+    notebook = notebooks.normalise(notebook)
+    assert dict(notebook.metadata) == {
+        "kernelspec": notebooks.KERNEL,
+        "language_info": {"name": "python"},
+        "course": {"covers": ["000:1"]},
+    }
+    assert cell.execution_count is None
+    assert dict(cell.metadata) == {"tags": ["twin:sum"], "mystnb": {"image": {}}}
+    assert [output.get("text") for output in cell.outputs] == ["a\nb\n", None]
+    assert cell.outputs[1].execution_count is None
+
+
+def test_normalising_twice_changes_nothing() -> None:
+    once = notebooks.normalise(new_notebook(cells=[new_code_cell("x = 1  \n\n", id="x")]))
+    assert notebooks.to_text(once) == notebooks.to_text(notebooks.normalise(copy.deepcopy(once)))
+
+
+def test_missing_ids_are_filled_in_the_same_way_every_time(tmp_path: Path) -> None:
+    path = tmp_path / "old.ipynb"
+    cell = '{"cell_type": "markdown", "metadata": {}, "source": ["same"]}'
+    kept = '{"cell_type": "markdown", "id": "kept", "metadata": {}, "source": []}'
+    path.write_text(
+        f'{{"cells": [{cell}, {kept}, {cell}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 4}}'
+    )
+    ids = [cell.id for cell in notebooks.read(path).cells]
+    assert ids == [cell.id for cell in notebooks.read(path).cells]
+    assert ids[1] == "kept"
+    assert len(set(ids)) == 3
+
+
+@pytest.mark.parametrize(("course", "seconds"), [({}, 30), ({"trains": True}, 120)])
+def test_the_budget_is_larger_for_a_chapter_that_trains(course: dict, seconds: int) -> None:
+    assert refresh.budget_of(new_notebook(metadata={"course": course})) == seconds
