@@ -10,7 +10,9 @@ NOTEBOOKS = $(shell find book -name '*.ipynb' -not -path 'book/exercises/*' -not
 PYTEST := $(PY) -m pytest -q -n 2 --dist loadfile
 NBVAL := --nbval-lax --nbval-sanitize-with tools/sanitize.cfg
 
+# Two test processes for two cores: one thread each. Sums in a fixed order also give the same digits everywhere.
 export PYTHONHASHSEED := 0
+export OMP_NUM_THREADS := 1
 
 .PHONY: help setup book serve lab test check chromium lint format refresh exercises generated clean
 

@@ -18,10 +18,6 @@ sys.path.insert(0, str(ROOT / "tools"))  # scripts of the project, not part of t
 SLOW_FIXTURES = {"book", "site", "browser"}
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: needs the built book, a browser or a kernel")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):

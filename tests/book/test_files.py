@@ -15,25 +15,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [pytest.param(path, id=path.relative_to(ROOT / "book").as_posix()) for path in notebooks.find()]
 # Written so that this file does not contain what it forbids.
 MACHINE = re.compile(r"(?<![\w.$~/-])/(?:home|root|Users|work|mnt|tmp)/[\w.-]+")
-TEXT = set(
-    [
-        "",
-        ".py",
-        ".ipynb",
-        ".md",
-        ".yml",
-        ".toml",
-        ".txt",
-        ".cfg",
-        ".bib",
-        ".css",
-        ".js",
-        ".html",
-        ".svg",
-        ".cff",
-        ".csv",
-    ]
-)
+PRINTS = re.compile(r"^(?:print|(?:viz\.)?show)\(", re.MULTILINE)
+CODE = {"", ".py", ".js", ".css", ".html", ".svg", ".cfg", ".toml", ".yml"}
+TEXT = CODE | {".ipynb", ".md", ".txt", ".bib", ".cff", ".csv"}
 
 
 def test_no_committed_file_is_large() -> None:
@@ -62,11 +46,11 @@ def test_notebook_is_in_the_stored_form(path: Path) -> None:
 def test_a_notebook_with_results_holds_all_of_them(path: Path) -> None:
     """A cell that was added and never executed would leave a hole in the page."""
     cells = [cell for cell in notebooks.read(path).cells if cell.cell_type == "code" and cell.source]
-    printing = [cell for cell in cells if re.search(r"^(?:print|(?:viz\.)?show)\(", cell.source, re.MULTILINE)]
+    printing = [cell for cell in cells if PRINTS.search(cell.source)]
     assert [cell.id for cell in printing if not cell.outputs] == []
 
 
-def test_the_landing_page_has_a_licence_and_a_citation_beside_it() -> None:
+def test_a_newcomer_finds_what_it_is_how_to_change_it_and_how_to_cite_it() -> None:
     for name in ("README.md", "CONTRIBUTING.md", "LICENSE", "LICENSE-text", "CITATION.cff"):
         assert (ROOT / name).stat().st_size > 200, name
 

@@ -81,6 +81,7 @@ def test_every_notebook_has_a_bank():
     assert chapters() == NOTEBOOKS == sorted(generate.solution_chapters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", NOTEBOOKS)
 def test_the_answers_in_the_solutions_are_accepted(chapter, kit, tmp_path):
     """The cells of the solutions fill the blanks, so that nothing rests on stored outputs."""
@@ -91,6 +92,7 @@ def test_the_answers_in_the_solutions_are_accepted(chapter, kit, tmp_path):
     assert set(states.values()) == {"right"}, says(kit, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", NOTEBOOKS)
 def test_the_exercises_as_given_are_not_done(chapter, kit, tmp_path):
     states = judge(kit, tmp_path, chapter, {})
@@ -98,6 +100,7 @@ def test_the_exercises_as_given_are_not_done(chapter, kit, tmp_path):
         assert states[str(exercise.number)] == ("waits" if exercise.needs else "not done")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chapter", NOTEBOOKS)
 def test_mistakes_in_the_notebook_are_named(chapter, kit, tmp_path):
     """Every blank is filled with a mistake; an exercise with needs gets its turn when these are right."""

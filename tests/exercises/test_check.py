@@ -82,7 +82,9 @@ def test_an_exception_comes_with_inputs_type_text_and_line():
 
 
 def test_a_wrong_number_of_arguments_is_reported():
-    assert "takes 1 positional argument but 2 were given" in diagnose(SCORES, lambda q: q)
+    said = diagnose(SCORES, lambda q: q)
+    assert said.startswith("with q (2, 3, 4), argument 2 (2, 5, 4), it stops with TypeError: ")
+    assert "takes 1 positional argument but 2 were given" in said
 
 
 def test_system_exit_does_not_end_the_check():
@@ -254,6 +256,15 @@ def test_check_raises_the_diagnosis_which_ipython_shows_alone(tiny):
     assert str(caught.value) == said
     assert caught.value._render_traceback_() == [said]
     assert isinstance(caught.value, AssertionError)
+
+
+def test_ipython_shows_no_stack(tiny, capsys):
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell(history_length=0)
+    result = shell.run_cell('from course.exercises import check\n\ncheck("tiny", 3, 0.25)')
+    assert isinstance(result.error_in_exec, Wrong)
+    assert capsys.readouterr().out == ("Exercise 3 is not right yet: That is the square of it. [squared]\n")
 
 
 def raises_exercise(number):

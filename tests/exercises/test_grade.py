@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from course.cli import main
 from course.exercises import workspace
 from course.exercises.doctor import examine
+
+pytestmark = pytest.mark.slow
 
 
 def test_check_runs_the_notebook_and_keeps_the_states(kit, tiny, tmp_path):

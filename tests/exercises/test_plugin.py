@@ -13,6 +13,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 WRONG = "def scores(q, k):\n    return q @ k.mT / q.shape[-1]"
 FAKE = "    print('Exercise 1: correct.')"
 ERROR = {"output_type": "error", "ename": "Wrong", "evalue": "no", "traceback": ["no"]}

@@ -28,8 +28,9 @@ ICON_FONT = THEME / "vendor" / "fontawesome" / "webfonts" / "fa-solid-900.ttf"
 ICON_STYLE = "icons.css"
 # An icon missing here still shows over http: the browser falls back to the theme's own font file.
 ICONS = (
-    *("angle-left", "angle-right", "arrow-up", "bars", "circle-half-stroke", "download", "file", "file-pdf"),
-    *("lightbulb", "list", "magnifying-glass", "moon", "pencil", "rocket", "sun", "xmark"),
+    *("angle-left", "angle-right", "arrow-up", "bars", "chevron-down", "chevron-right", "chevron-up"),
+    *("circle-half-stroke", "download", "file", "file-pdf", "lightbulb", "list", "magnifying-glass", "moon"),
+    *("pencil", "rocket", "sun", "xmark"),
 )
 
 
@@ -40,8 +41,17 @@ def setup(app: Sphinx) -> dict[str, Any]:
     for files in (app.registry.css_files, app.registry.js_files):
         files[:] = [file for file in files if file[0] not in UNUSED_FILES]
     app.connect("builder-inited", _write_icon_style)
+    app.connect("html-collect-pages", _forget_sourceless_modules, priority=100)  # before viewcode lists them
     app.add_css_file(ICON_STYLE)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _forget_sourceless_modules(app: Sphinx) -> list:
+    """Keep viewcode from linking to pages that it does not write, such as that of `builtins`."""
+    modules = getattr(app.env, "_viewcode_modules", {})
+    for name in [name for name, source in modules.items() if not source]:
+        del modules[name]
+    return []
 
 
 def _write_icon_style(app: Sphinx) -> None:

@@ -16,7 +16,7 @@ def causal(
     """Let each query attend to the keys up to its own position.
 
     With fewer queries than keys the queries are the last ones of the sequence, as in decoding with a cache:
-    query `i` attends to key `j` when :math:`j \\le i + S - T`.
+    query `i` attends to key `j` when :math:`j \\le i + S - T`, equation :eq:`causal-mask`.
 
     Args:
         n_query: T, the number of queries.
@@ -36,7 +36,7 @@ def causal(
 
 @checked
 def padding(lengths: Int[Tensor, "batch"], n_key: Size) -> Bool[Tensor, "batch 1 1 key"]:
-    """Let every query attend to the first ``lengths[b]`` keys of sequence `b`.
+    """Let every query attend to the first ``lengths[b]`` keys of sequence `b`, equation :eq:`padding-mask`.
 
     Args:
         lengths: The number of real tokens of each sequence; 0 makes a sequence of padding only.
@@ -56,3 +56,54 @@ def padding(lengths: Int[Tensor, "batch"], n_key: Size) -> Bool[Tensor, "batch 1
         )
     visible = torch.arange(n_key, device=lengths.device) < lengths[:, None]
     return visible[:, None, None, :]
+
+
+@checked
+def window(
+    n_query: Size, n_key: Size | None = None, *, size: Size, device: torch.device | str | None = None
+) -> Bool[Tensor, "query key"]:
+    """Let each query attend to its own position and the ``size - 1`` before it, equation :eq:`window-mask`.
+
+    A causal mask of which only a band is left. It is aligned at the last key, as :func:`causal` is.
+
+    Args:
+        n_query: T, the number of queries.
+        n_key: S, the number of keys; ``None`` means as many as queries.
+        size: The largest number of keys that a query sees.
+        device: Where the mask is made.
+
+    Returns:
+        A mask of shape ``(n_query, n_key)``.
+
+    Raises:
+        TypeError: A length is not an integer.
+        ValueError: A length is less than one.
+
+    Source:
+        Beltagy, Peters and Cohan (2020), *Longformer: The Long-Document Transformer*, section 3.1; here the
+        band lies before the query only.
+    """
+    seen = causal(n_query, n_key, device=device)
+    return seen.triu(seen.shape[1] - n_query - size + 1)
+
+
+@checked
+def packed(segments: Int[Tensor, "batch time"]) -> Bool[Tensor, "batch 1 time time"]:
+    """Let tokens of the same sequence attend to each other, equation :eq:`packed-mask`.
+
+    Several sequences lie in one row, one after the other. For sequences that stand together the mask is
+    block-diagonal.
+
+    Args:
+        segments: The number of the sequence to which each token belongs; a negative number marks padding,
+            which attends to nothing and is attended to by nothing.
+
+    Returns:
+        A mask that broadcasts over heads.
+
+    Raises:
+        TypeError: `segments` is not an integer tensor.
+        ValueError: `segments` has not two axes, or is empty.
+    """
+    same = segments[:, :, None] == segments[:, None, :]
+    return (same & (segments >= 0)[:, :, None])[:, None]

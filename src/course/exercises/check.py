@@ -37,7 +37,7 @@ def check(chapter: str, number: int, answer: Any) -> None:
     # The bank and the comparison need torch; the command line and the pytest plugin, which import this
     # package too, do not.
     from course.exercises.bank import find
-    from course.exercises.diagnosis import diagnose, is_empty
+    from course.exercises.diagnosis import diagnose, fits, is_empty
     from course.exercises.outcome import outcomes
 
     exercise = find(chapter, number)
@@ -45,7 +45,7 @@ def check(chapter: str, number: int, answer: Any) -> None:
     if blank or is_empty(answer):
         raise NotDone(f"Exercise {number}: not done yet.")
     found = None
-    if callable(answer) == callable(exercise.reference):
+    if fits(exercise, answer):
         found = outcomes(exercise, answer)
         for outcome in found:
             if sentence := _not_done(number, outcome.error):

@@ -9,6 +9,7 @@ import re
 import sysconfig
 import traceback
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,12 @@ def diagnose(exercise: Exercise, answer: Any, found: list[Outcome] | None = None
         answer: What the learner gave.
         found: The outcomes of `answer`, where they are known already.
     """
-    if exercise.run is call and callable(exercise.reference) != callable(answer):
+    if not fits(exercise, answer):
         return _wrong_kind(exercise.reference, answer)
     found = outcomes(exercise, answer) if found is None else found
     expected = outcomes(exercise, exercise.reference)
-    sentences = [_case_difference(exercise, *pair) for pair in zip(found, expected, strict=True)]
+    names = _names(exercise, answer)
+    sentences = [_case_difference(exercise, *pair, names) for pair in zip(found, expected, strict=True)]
     if not any(sentences):
         return None
     if mistake := recognise(exercise, found, expected):
@@ -43,6 +45,11 @@ def diagnose(exercise: Exercise, answer: Any, found: list[Outcome] | None = None
     # An exception tells more than a value that is off, so it is told first.
     raised = [s for s, f, e in zip(sentences, found, expected, strict=True) if s and f.error and not e.error]
     return (raised or [sentence for sentence in sentences if sentence])[0]
+
+
+def fits(exercise: Exercise, answer: Any) -> bool:
+    """Whether `answer` can be run: a function where one is asked for, a value where a value is."""
+    return exercise.run is not call or callable(exercise.reference) == callable(answer)
 
 
 def recognise(exercise: Exercise, found: list[Outcome], expected: list[Outcome]) -> Mistake | None:
@@ -78,9 +85,10 @@ def _wrong_kind(reference: Any, answer: Any) -> str:
     return f"the answer is {name_of_type(answer)}, but {name_of_type(reference)} is asked for."
 
 
-def _case_difference(exercise: Exercise, found: Outcome, expected: Outcome) -> str | None:
+def _case_difference(
+    exercise: Exercise, found: Outcome, expected: Outcome, names: Sequence[str] = ()
+) -> str | None:
     tolerance = Tolerance(exercise.rtol, exercise.atol)
-    names = _names(exercise)
     # Without inputs the outcome is the solution itself: a diagnosis must not give it away.
     reveal = bool(found.inputs)
     what = "the result" if reveal or callable(exercise.reference) else "the answer"
@@ -94,21 +102,20 @@ def _case_difference(exercise: Exercise, found: Outcome, expected: Outcome) -> s
     return sentence and _describe(found.inputs, names) + sentence
 
 
-def _names(exercise: Exercise) -> list[str]:
-    """Names of the arguments, from the signature of the reference where cases go straight into it."""
-    function = exercise.reference if exercise.run is call else exercise.run
+def _names(exercise: Exercise, answer: Any) -> list[str]:
+    """Names of the inputs: those that the learner gave them, where cases go straight into the answer."""
     try:
-        names = list(inspect.signature(function).parameters)
+        names = list(inspect.signature(answer if exercise.run is call else exercise.run).parameters)
     except (TypeError, ValueError):
         return []
     return names if exercise.run is call else names[1:]
 
 
-def _name(names: list[str], index: int) -> str:
+def _name(names: Sequence[str], index: int) -> str:
     return names[index] if index < len(names) else f"argument {index + 1}"
 
 
-def _describe(case: tuple, names: list[str]) -> str:
+def _describe(case: tuple, names: Sequence[str]) -> str:
     """The inputs of a case, such as ``with q (2, 3, 4), k (2, 5, 4), ``."""
     parts = [f"{_name(names, i)} {_input(value)}" for i, value in enumerate(case)]
     return f"with {', '.join(parts)}, " if parts else ""
@@ -174,7 +181,7 @@ def _missing_return(found: Outcome, expected: Outcome) -> str | None:
     return None
 
 
-def _changed_inputs(found: Outcome, expected: Outcome, names: list[str]) -> str | None:
+def _changed_inputs(found: Outcome, expected: Outcome, names: Sequence[str]) -> str | None:
     exact = Tolerance(0, 0)
     wanted_after = expected.inputs_after
     for i, (before, after, wanted) in enumerate(
@@ -192,7 +199,7 @@ def _changed_inputs(found: Outcome, expected: Outcome, names: list[str]) -> str 
 
 
 def _gradient_difference(
-    found: Outcome, expected: Outcome, tolerance: Tolerance, names: list[str]
+    found: Outcome, expected: Outcome, tolerance: Tolerance, names: Sequence[str]
 ) -> str | None:
     owners = [_name(names, i) for i, argument in enumerate(found.inputs) for _ in differentiable((argument,))]
     for owner, got, wanted in zip(owners, found.gradients, expected.gradients, strict=False):
