@@ -34,14 +34,15 @@ book: $(READY) _build/.machine ## build the book, strictly: a warning is an erro
 	@.venv/bin/jupyter-book build . -W -n --keep-going -q || { rm -rf _build/.doctrees; exit 1; }
 	@echo "The book: file://$(CURDIR)/$(HTML)/index.html (or: make serve)"
 
-# Sphinx notices changed pages, sources and settings by itself, but not changed extensions.
-_build/.machine: requirements.txt $(wildcard tools/sphinx_ext/*.py)
+# Sphinx notices changed pages and settings by itself, but not changed extensions and pages of source code.
+_build/.machine: requirements.txt $(wildcard tools/sphinx_ext/*.py) $(shell find src -name "*.py")
 	@rm -rf _build && mkdir -p _build && touch $@
 
 serve: book ## serve the built book and print its address
 	@$(PY) tools/serve.py $(HTML)
 
 lab: $(READY) ## open the notebooks in JupyterLab
+	@find book work -name '*.ipynb' -not -path '*/.*' -exec $(PY) -m jupyter trust {} + >/dev/null 2>&1 || true
 	$(PY) -m jupyterlab book
 
 test: book chromium ## all tests: package, notebooks, exercises, the built book in a browser

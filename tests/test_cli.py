@@ -47,6 +47,7 @@ def home(tmp_path, monkeypatch):
         path.write_text(notebooks.text(made), encoding="utf-8")
     monkeypatch.setenv("COURSE_NOTEBOOKS", str(tmp_path / "set"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("course.cli.trust", lambda path: None)
     return tmp_path
 
 
@@ -54,9 +55,16 @@ def course(*arguments):
     """Run the command; its exit status and what it printed."""
     result = CliRunner().invoke(main, arguments)
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-    assert all(len(line) <= 100 for line in result.output.splitlines())
+    assert all(len(line) <= 80 for line in result.output.splitlines())
     assert "\x1b" not in result.output
     return result.exit_code, result.output
+
+
+def sentence(*arguments):
+    """Run the command; its exit status and what it printed, in one line."""
+    code, text = course(*arguments)
+    assert "\n\n" not in text
+    return code, " ".join(text.split())
 
 
 def test_version_and_help():
@@ -69,9 +77,9 @@ def test_version_and_help():
 
 def test_start_refuses_to_overwrite(home):
     assert course("start", "softmax")[0] == 0
-    code, text = course("start", "softmax")
-    assert (code, text.count("\n")) == (1, 1)
-    assert "--force" in text
+    code, text = sentence("start", "softmax")
+    assert code == 1
+    assert text.endswith("`course start softmax --force` starts anew and keeps a backup.")
     code, text = course("start", "softmax", "--force")
     assert code == 0
     assert "work/softmax.backup-1.ipynb" in text
@@ -79,9 +87,9 @@ def test_start_refuses_to_overwrite(home):
 
 @pytest.mark.parametrize("command", [("start",), ("check",), ("hint", "1"), ("reset", "1")])
 def test_an_unknown_chapter_is_one_sentence_with_the_nearest_name(home, command):
-    code, text = course(command[0], "sofmax", *command[1:])
+    code, text = sentence(command[0], "sofmax", *command[1:])
     assert code == 1
-    assert text == "There is no chapter called 'sofmax'; did you mean softmax? Chapters: masks, softmax.\n"
+    assert text == "There is no chapter called 'sofmax'; did you mean softmax? Chapters: masks, softmax."
 
 
 def test_hints_come_one_by_one(home):
@@ -104,7 +112,11 @@ def test_reset_of_one_and_of_all(home):
         if made["id"].startswith("blank"):
             made["source"] = "answer = 1"
     path.write_text(json.dumps(filled), encoding="utf-8")
-    assert course("reset", "softmax", "1")[0] == 0
+    assert sentence("reset", "softmax", "1") == (
+        0,
+        "Exercise 1 of work/softmax.ipynb is blank again; "
+        "the old notebook is kept as work/softmax.backup-1.ipynb.",
+    )
     restored = json.loads(path.read_text(encoding="utf-8"))
     assert [c["source"] for c in restored["cells"] if c["id"].startswith("blank")] == [
         "answer = ...",
@@ -112,9 +124,63 @@ def test_reset_of_one_and_of_all(home):
     ]
     code, text = course("reset", "softmax")
     assert (code, "--force" in text) == (1, True)
-    assert course("reset", "softmax", "--force")[0] == 0
+    assert sentence("reset", "softmax", "--force")[1].startswith("work/softmax.ipynb is blank again; the old")
     assert path.read_bytes() == fresh
     assert len(list(path.parent.glob("*.backup-*.ipynb"))) == 2
+
+
+def test_start_trusts_the_notebook(home, monkeypatch):
+    trusted = []
+    monkeypatch.setattr("course.cli.trust", trusted.append)
+    course("start", "softmax")
+    course("start", "softmax")
+    course("reset", "softmax", "--force")
+    assert [path.as_posix() for path in trusted] == ["work/softmax.ipynb"] * 2
+
+
+def test_inside_work_the_notebooks_are_found(home, monkeypatch):
+    course("start", "softmax")
+    course("hint", "softmax", "1")
+    monkeypatch.chdir(home / "work")
+    monkeypatch.setattr(grade, "grade", lambda path, timeout: (path.stem, standings("right", "wrong")))
+    assert "softmax.ipynb: 1 of 2 right" in course("check")[1]
+    assert course("check", "softmax")[1].startswith("softmax.ipynb: 1 of 2 right")
+    assert "Hint 2 of 2" in course("hint", "softmax", "1")[1]
+    assert sentence("reset", "softmax", "1")[1].startswith(
+        "Exercise 1 of softmax.ipynb is blank again; the old"
+    )
+    row = next(line for line in course("progress")[1].splitlines() if line.startswith("softmax"))
+    assert row.split()[1:] == ["1", "of", "2", "1", "0", "2"]
+    assert "exists already" in sentence("start", "softmax")[1]
+    assert not (home / "work" / "work").exists()
+    (home / "work" / "softmax.ipynb").write_text("{", encoding="utf-8")
+    assert "`course start softmax --force` starts anew" in sentence("reset", "softmax", "1")[1]
+    assert "kept as softmax.backup-2.ipynb" in sentence("start", "softmax", "--force")[1]
+
+
+def test_a_notebook_of_the_same_name_that_holds_no_exercises_is_left_alone(home):
+    page = home / "softmax.ipynb"
+    page.write_text('{"cells": [], "nbformat": 4}', encoding="utf-8")
+    assert "`course start softmax` makes it" in sentence("reset", "softmax", "1")[1]
+    assert course("start", "softmax")[1].startswith("Open work/softmax.ipynb")
+    assert page.read_text(encoding="utf-8") == '{"cells": [], "nbformat": 4}'
+
+
+def test_the_notebooks_of_the_book_itself_are_left_alone(home, monkeypatch):
+    monkeypatch.chdir(home / "set" / "exercises")
+    assert "`course start softmax` makes it" in sentence("reset", "softmax", "1")[1]
+
+
+def test_hints_are_plain_text_in_lines_of_80(home):
+    path = home / "set" / "exercises" / "softmax.ipynb"
+    text = path.read_text(encoding="utf-8")
+    hint = (
+        "See {eq}`scores` in {doc}`/book/attention/softmax`, with $\\frac{q}{\\sqrt{d_k}}$. " + "word " * 40
+    )
+    path.write_text(text.replace("Think 1.", json.dumps(hint)[1:-1]), encoding="utf-8")
+    shown = course("hint", "softmax", "1")[1]
+    assert "See equation 'scores' in chapter softmax, with (q)/(√d_k)." in shown
+    assert len(shown.splitlines()) > 5
 
 
 def test_progress_shows_all_chapters(home):
@@ -195,8 +261,8 @@ def test_check_without_a_name_checks_what_is_started(home, monkeypatch):
 def test_check_of_a_file_that_is_no_exercise_is_one_sentence(home, content, said):
     if content is not None:
         (home / "mine.ipynb").write_text(content, encoding="utf-8")
-    code, text = course("check", "mine.ipynb")
-    assert (code, text.count("\n")) == (1, 1)
+    code, text = sentence("check", "mine.ipynb")
+    assert code == 1
     assert said in text
 
 

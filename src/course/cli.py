@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from rich.text import Text
 from course import __version__
 from course.exercises import notebooks, record, workspace
 from course.exercises.notebooks import Problem
+from course.exercises.plain import plain
+from course.exercises.trust import trust
 
 WIDTH = 80
 SHOWN = {
@@ -35,7 +38,7 @@ def explained(command: Callable) -> Callable:
         try:
             return command(*args, **kwargs)
         except Problem as problem:
-            click.echo(str(problem), err=True)
+            _say(str(problem), err=True)
             sys.exit(1)
 
     return wrapper
@@ -54,9 +57,10 @@ def main() -> None:
 def start(name: str, force: bool) -> None:
     """Copy the exercises of chapter NAME into work/."""
     path, saved = workspace.start(name, force)
+    trust(path)
     if saved:
-        click.echo(f"The old notebook is kept as {saved}.")
-    click.echo(f"Open {path} in Jupyter, fill in the blanks, then run `course check {name}`.")
+        _say(f"The old notebook is kept as {saved}.")
+    _say(f"Open {path} in Jupyter, fill in the blanks, then run `course check {name}`.")
 
 
 @main.command()
@@ -107,13 +111,11 @@ def hint(name: str, number: int, everything: bool) -> None:
     if not hints:
         raise Problem(f"Exercise {number} has no hints.")
     if seen >= len(hints):
-        click.echo(
-            f"These were all {len(hints)} hints; `course hint {name} {number} --all` shows them again."
-        )
+        _say(f"These were all {len(hints)} hints; `course hint {name} {number} --all` shows them again.")
         return
     upto = len(hints) if everything else seen + 1
     for i, text in enumerate(hints[seen:upto], seen + 1):
-        click.echo(f"Hint {i} of {len(hints)}\n\n{text}\n")
+        _say(f"Hint {i} of {len(hints)}\n\n{plain(text)}\n")
     record.keep_hints(name, number, upto)
 
 
@@ -130,10 +132,12 @@ def reset(name: str, number: int | None, force: bool) -> None:
         )
     if number is None:
         path, saved = workspace.start(name, force=True)
+        trust(path)
     else:
         path, saved = workspace.reset(name, number)
-    what = "The notebook" if number is None else f"Exercise {number}"
-    click.echo(f"{what} is as it was in {path}." + (f" A backup is kept as {saved}." if saved else ""))
+    what = f"{path}" if number is None else f"Exercise {number} of {path}"
+    kept = f"; the old notebook is kept as {saved}" if saved else ""
+    _say(f"{what} is blank again{kept}.")
 
 
 @main.command()
@@ -173,7 +177,7 @@ def _check(path: Path, timeout: float) -> bool:
     try:
         chapter, standings = grade(path, timeout)
     except Problem as problem:
-        click.echo(str(problem))
+        _say(str(problem))
         return False
     record.keep_states(chapter, {standing.number: standing.state for standing in standings})
     console = _console()
@@ -185,7 +189,7 @@ def _check(path: Path, timeout: float) -> bool:
         for width in (3, 38, 12, 4, 9):
             row.add_column(width=width)
         stars = "★" * standing.stars
-        row.add_row(f"{standing.number:>3}", standing.title, standing.kind, stars, Text(mark, style))
+        row.add_row(f"{standing.number:>3}", plain(standing.title), standing.kind, stars, Text(mark, style))
         console.print(row)
         if (
             standing.state == "wrong"
@@ -201,6 +205,14 @@ def _console() -> Console:
     console = Console(highlight=False, markup=False, emoji=False)
     console.width = min(console.width, WIDTH)
     return console
+
+
+def _say(text: str, err: bool = False) -> None:
+    """Print text in lines of at most the width of a terminal; indented code stays as it is."""
+    for line in text.split("\n"):
+        code = line.startswith("    ")
+        fitting = textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False)
+        click.echo(line if code else fitting, err=err)
 
 
 def _table(*columns: str) -> Table:

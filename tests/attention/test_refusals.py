@@ -15,14 +15,25 @@ GOOD = {
     "k": torch.randn(2, 3, 7, 4),
     "v": torch.randn(2, 3, 7, 6),
     "mask": torch.ones(5, 7, dtype=torch.bool),
+    "grad": torch.randn(2, 3, 5, 6),
     "scores": torch.randn(2, 3, 5, 7),
+    "weights": torch.randn(2, 3, 5, 7).softmax(-1),
+    "grad_weights": torch.randn(2, 3, 5, 7),
     "lengths": torch.tensor([1, 2]),
+    "segments": torch.tensor([[0, 0, 1], [0, 1, -1]]),
+    "weight": torch.randn(4, 4),
+    "w_q": torch.randn(4, 8),
+    "w_k": torch.randn(4, 8),
+    "w": torch.randn(8),
+    "x": torch.randn(2, 5, 6),
     "n_key": 7,
     "n_query": 5,
+    "n_heads": 3,
+    "size": 3,
+    "rate": 0.5,
 }
-FUNCTIONS = [getattr(room, name) for name in room.__all__]
-TENSORS = ("q", "k", "v", "mask", "scores", "lengths")
-SIZES = ("n_query", "n_key")
+FUNCTIONS = [getattr(room, name) for name in room.__all__ if inspect.isfunction(getattr(room, name))]
+SIZES = ("n_query", "n_key", "n_heads", "size")
 
 
 def arguments(function):
@@ -34,6 +45,8 @@ def spoilt(name, value):
     """Every way to spoil an argument: (how, bad value)."""
     if name in SIZES:
         return [("a negative size", -2), ("zero", 0), ("a fraction", 2.5), ("a bool", True), ("text", "3")]
+    if name == "rate":
+        return [("below zero", -0.1), ("one", 1.0), ("nothing finite", float("nan")), ("text", "0.5")]
     ways = [
         ("a list", value.tolist()),
         ("text", "tensor"),

@@ -92,7 +92,7 @@ def test_entropy_of_zeros_is_zero_and_sends_no_gradient_back():
 
 
 def test_entropy_refuses_what_is_no_weight():
-    with pytest.raises(ValueError, match=r"weights must not be negative, but the smallest is -0\.2"):
+    with pytest.raises(ValueError, match=r"weights must not be negative, but one is -0\.2"):
         entropy(torch.tensor([0.6, 0.6, -0.2]))
     with pytest.raises(TypeError, match="weights must be a float tensor"):
         entropy(torch.tensor([1, 0]))

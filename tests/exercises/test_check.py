@@ -207,8 +207,10 @@ def test_classes_and_modules_go_through_run():
         ((1, 0.5), [1, 0.5], (1, 0.4), "item 1 of the answer is 0.4, which is too small."),
         ((1, 2), (1, 2), (1,), "the answer has length 1, expected 2."),
         ({"a": 1}, {"a": 1}, {"b": 1}, "the answer has no key 'a'."),
-        (torch.eye(2), torch.eye(2), torch.ones(2, 2), "first at [0, 1]: 1 is not it."),
-        (np.eye(2), np.eye(2), np.zeros((2, 2)), "first at [0, 0]: 0 is not it."),
+        (torch.eye(2), torch.eye(2), torch.ones(2, 2), "first at [0, 1]: 1 is too large."),
+        (np.eye(2), np.eye(2), np.zeros((2, 2)), "first at [0, 0]: 0 is too small."),
+        (np.array([True]), np.array([True]), np.array([False]), "first at [0]: False is not it."),
+        (0.5, 0.5, math.nan, "the answer is nan, which is not it."),
         (1 + 2j, 1 + 2j, 1 - 2j, "which is not it."),
         (0.5, 0.5, lambda: 0.5, "the answer is a function, but a number is asked for: call it?"),
     ],
@@ -216,6 +218,55 @@ def test_classes_and_modules_go_through_run():
 def test_value_answers(reference, good, bad, said):
     assert diagnose(value(reference), good) is None
     assert said in diagnose(value(reference), bad)
+
+
+SECRETS = [
+    (lambda d: 2 * d, lambda d: 2 * d - 1, "with d = 64, the result is 127, which is too small."),
+    (lambda d: 2 * d, lambda d: 3.0 * d, "with d = 64, the result is 192, which is too large."),
+    (lambda d: 2 * d, lambda d: str(d), "with d = 64, the result is a string, expected a whole number."),
+    (lambda d: d > 128, lambda d: True, "with d = 64, the result is True, which is not it."),
+    (lambda d: None, lambda d: 1, "with d = 64, the result is a whole number, which is not it."),
+    (lambda d: {"n": d}, lambda d: {"n": 65}, "with d = 64, 'n' in the result is 65, which is too large."),
+    (lambda d: (1, d), lambda d: (1, 1), "with d = 64, item 1 of the result is 1, which is too small."),
+    (
+        lambda d: torch.full((2,), d / 3),
+        lambda d: torch.full((2,), 42.0),
+        "with d = 64, the result differs in 2 of 2 entries, first at [0]: 42 is too large.",
+    ),
+    (
+        lambda d: torch.full((2,), d / 3),
+        lambda d: torch.full((3,), 42.0),
+        "with d = 64, the result has shape (3,), expected (2,).",
+    ),
+    (
+        lambda d: sympy.Symbol("a") * d,
+        lambda d: sympy.Symbol("a") * 5,
+        "with d = 64, the result is 5*a, which is not it.",
+    ),
+]
+
+
+@pytest.mark.parametrize("kind", ["derive", "predict"])
+@pytest.mark.parametrize(("reference", "bad", "said"), SECRETS)
+def test_a_formula_that_is_asked_for_is_not_given_away(kind, reference, bad, said):
+    exercise = Exercise(1, kind, reference, (), cases=lambda: [(64,)])
+    assert diagnose(exercise, reference) is None
+    assert diagnose(exercise, bad) == said
+
+
+def test_a_gradient_that_is_asked_for_is_not_given_away():
+    x = torch.full((2,), 3.0, requires_grad=True)
+    exercise = Exercise(1, "derive", lambda x: 2 * x, (), cases=lambda: [(x,)], gradients=True)
+    said = diagnose(exercise, lambda x: 5 * x - 3 * x.detach())
+    assert "the values are right, but the gradient of x differs in 2 of 2 entries" in said
+    assert "expected" not in said
+
+
+def test_the_bank_gives_no_formula_away():
+    with pytest.raises(Wrong) as caught:
+        check("scaled_dot_product", 5, lambda d: 2 * d - 1)
+    said = "Exercise 5 is not right yet: with d = 64, the result is 127, which is too small."
+    assert str(caught.value) == said
 
 
 def test_a_value_where_a_function_is_asked_for():

@@ -87,6 +87,18 @@ def test_text_keeps_a_notebook(kit):
     assert json.loads(notebooks.text(kit.filled())) == kit.filled()
 
 
+def test_a_broken_notebook_of_a_chapter_says_how_to_go_on(tiny, tmp_path):
+    for name, command in (("tiny", "tiny"), ("mine", "NAME")):
+        path = tmp_path / f"{name}.ipynb"
+        path.write_text("{", encoding="utf-8")
+        with pytest.raises(Problem) as caught:
+            notebooks.read(path)
+        assert str(caught.value) == (
+            f"{path} is broken: it is not valid JSON. "
+            f"`course start {command} --force` starts anew and keeps a backup of the broken file."
+        )
+
+
 @pytest.mark.parametrize("module", ["course.cli", "course.exercises.plugin", "course.exercises.notebooks"])
 def test_the_light_modules_load_neither_torch_nor_jupyter(module):
     heavy = "{'torch', 'numpy', 'nbformat', 'jupyter_client', 'IPython'}"

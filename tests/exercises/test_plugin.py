@@ -128,6 +128,17 @@ def broken_cells(kit, notebook):
     notebook["cells"].insert(0, kit.cell("code", "mine", "1 / 0"))
 
 
+def other_name(kit, notebook):
+    """An answer has another name than the one that the check wants."""
+    kit.find(notebook, "blank-3")["source"] = "result = 0.5"
+
+
+def other_name_after_failure(kit, notebook):
+    """The same, and an earlier cell of the learner's stops."""
+    other_name(kit, notebook)
+    notebook["cells"].insert(0, kit.cell("code", "mine", "1 / 0"))
+
+
 ALL_RIGHT = dict.fromkeys("1234", "right")
 FIRST_WRONG = {"1": "wrong", "2": "right", "3": "right", "4": "waits"}
 ALL_WRONG = dict.fromkeys("123", "wrong") | {"4": "waits"}
@@ -150,6 +161,8 @@ CASES = {
     "mangled": (mangled, None, ALL_RIGHT),
     "blanks": (blanks, None, ALL_BLANK),
     "broken": (broken_cells, None, ALL_WRONG),
+    "renamed": (other_name, None, ALL_RIGHT | {"3": "not done"}),
+    "stumbled": (other_name_after_failure, None, ALL_RIGHT | {"3": "wrong"}),
 }
 FOOLED = {name: accepted for name, (_, accepted, _) in CASES.items() if accepted is not None}
 # The last exercise does not use the first here: plain nbval would notice a wrong first one by it.
@@ -211,6 +224,13 @@ def test_the_mistake_is_named_and_one_line_says_not_done(judged):
     assert judged["blanks"]["exercises"]["2"]["says"] == (
         "Exercise 2: not done yet, and its cell is gone; `course reset tiny 2` restores it."
     )
+
+
+def test_an_answer_under_another_name_says_which_name_is_wanted(judged):
+    wanted = "its check looks for a variable called `answer`, which no cell defines"
+    assert judged["renamed"]["exercises"]["3"]["says"] == f"Exercise 3: not done yet: {wanted}."
+    said = judged["stumbled"]["exercises"]["3"]["says"]
+    assert said.startswith(f"Exercise 3 cannot be checked: {wanted}; an earlier cell stops with ")
 
 
 def test_broken_cells_say_what_and_where(judged):

@@ -152,10 +152,12 @@ def test_pointing_at_a_query_shows_its_weights(reader, weights):
 
 
 def test_tapping_a_query_shows_its_weights(browser, weights, tmp_path):
-    path = explorer(weights, TOKENS).save(tmp_path / "explorer.html")
+    path = explorer(weights, TOKENS, start=-1).save(tmp_path / "explorer.html")
     page = browser.new_page(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
     page.goto(path.as_uri())
     reader = Reader(page)
+    assert reader.chosen() == 11
+    expect_weights(reader, weights[0, 11])
     reader.query(3).tap()
     expect_weights(reader, weights[0, 3])
     reader.head(2).tap()
@@ -260,3 +262,8 @@ def test_without_scripts_the_tables_are_seen(browser, weights):
     assert page.get_by_role("table").count() == 4
     assert page.get_by_role("cell").first.text_content() == f"{weights[0, 0, 0]:.3f}"
     context.close()
+
+
+def test_a_query_to_start_with_that_is_not_there():
+    with pytest.raises(ValueError, match="start must be one of 3 queries, but got 3"):
+        explorer(torch.eye(3), ["a", "b", "c"], start=3)

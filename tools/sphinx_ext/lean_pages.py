@@ -24,13 +24,14 @@ UNUSED_FILES = {"sphinx-thebe.css", "togglebutton.css", "togglebutton.js"}
 
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme" / "pydata_sphinx_theme" / "static"
 THEME_STYLE = THEME / "styles" / "pydata-sphinx-theme.css"
-ICON_FONT = THEME / "vendor" / "fontawesome" / "webfonts" / "fa-solid-900.ttf"
+FONTS = THEME / "vendor" / "fontawesome" / "webfonts"
+ICON_FONTS = {"Free": (900, FONTS / "fa-solid-900.ttf"), "Brands": (400, FONTS / "fa-brands-400.ttf")}
 ICON_STYLE = "icons.css"
 # An icon missing here still shows over http: the browser falls back to the theme's own font file.
 ICONS = (
     *("angle-left", "angle-right", "arrow-up", "bars", "chevron-down", "chevron-right", "chevron-up"),
-    *("circle-half-stroke", "download", "file", "file-pdf", "lightbulb", "list", "magnifying-glass", "moon"),
-    *("pencil", "rocket", "sun", "xmark"),
+    *("circle-half-stroke", "download", "file", "file-pdf", "github", "lightbulb", "list"),
+    *("magnifying-glass", "moon", "pencil", "rocket", "sun", "xmark"),
 )
 
 
@@ -58,20 +59,21 @@ def _write_icon_style(app: Sphinx) -> None:
     target = Path(app.outdir) / "_static" / ICON_STYLE
     if app.builder.format != "html" or target.exists():
         return
-    font = base64.b64encode(_icon_font()).decode()
+    codes = _code_points(THEME_STYLE.read_text("utf8"))
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(
-        '@font-face{font-family:"Font Awesome 6 Free";font-style:normal;font-weight:900;font-display:block;'
-        f'src:url(data:font/woff;base64,{font}) format("woff")}}\n',
-        "utf8",
-    )
+    with target.open("w", encoding="utf8") as file:
+        for family, (weight, font) in ICON_FONTS.items():
+            data = base64.b64encode(_subset(font, codes)).decode()
+            file.write(
+                f'@font-face{{font-family:"Font Awesome 6 {family}";font-weight:{weight};font-style:normal;'
+                f'font-display:block;src:url(data:font/woff;base64,{data}) format("woff")}}\n'
+            )
 
 
-def _icon_font() -> bytes:
-    options = subset.Options(flavor="woff", layout_features=[], notdef_outline=False)
-    font = TTFont(ICON_FONT)
-    subsetter = subset.Subsetter(options)
-    subsetter.populate(unicodes=_code_points(THEME_STYLE.read_text("utf8")))
+def _subset(path: Path, codes: set[int]) -> bytes:
+    font = TTFont(path)
+    subsetter = subset.Subsetter(subset.Options(layout_features=[], notdef_outline=False))
+    subsetter.populate(unicodes=codes)
     subsetter.subset(font)
     font.flavor = "woff"
     data = io.BytesIO()

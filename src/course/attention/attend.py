@@ -49,7 +49,7 @@ def attend(
     Source:
         Vaswani et al. (2017), *Attention Is All You Need*, equation 1.
     """
-    _check_heads("attend", q, k)
+    check_heads("attend", q, k)
     if backend not in BACKENDS:
         raise ValueError(f"attend: backend must be one of {', '.join(BACKENDS)}, but got {backend!r}.")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
@@ -81,11 +81,11 @@ def weigh(
         TypeError: An argument is of the wrong type or dtype.
         ValueError: Shapes or devices do not fit, or a tensor is empty.
     """
-    _check_heads("weigh", q, k)
+    check_heads("weigh", q, k)
     return softmax(scaled_dot_product(q, repeat_heads(k, q), scale), visible(mask, causal, q, k))
 
 
-def _check_heads(function: str, q: Tensor, k: Tensor) -> None:
+def check_heads(function: str, q: Tensor, k: Tensor) -> None:
     """Refuse leading axes of keys that neither equal those of the queries nor divide their heads."""
     of_q, of_k = tuple(q.shape[:-2]), tuple(k.shape[:-2])
     grouped = len(of_q) == len(of_k) > 0 and of_q[:-1] == of_k[:-1] and of_q[-1] % of_k[-1] == 0

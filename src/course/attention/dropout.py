@@ -24,7 +24,7 @@ def dropout(
         generator: The source of randomness; ``None`` means torch's global one.
 
     Returns:
-        New weights: zero, or ``1 / (1 - rate)`` of what they were.
+        New weights, each zero or ``1 / (1 - rate)`` of what it was.
 
     Raises:
         TypeError: `weights` is not a floating-point tensor, or `rate` is not a number.

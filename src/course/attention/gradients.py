@@ -7,7 +7,7 @@ import math
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from course.attention.attend import _check_heads, weigh
+from course.attention.attend import check_heads, weigh
 from course.attention.backends import repeat_heads
 from course.shapes import checked
 
@@ -53,7 +53,7 @@ def attend_backward(
     Source:
         Dao et al. (2022), *FlashAttention*, appendix B.2.
     """
-    _check_heads("attend_backward", q, k)
+    check_heads("attend_backward", q, k)
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
     weights = weigh(q, k, mask=mask, causal=causal, scale=scale)
     grad_values = weights.mT @ grad

@@ -32,7 +32,8 @@ class Normalizer(NamedTuple):
         """Return the normalizer of the keys of both."""
         largest = torch.maximum(self.largest, other.largest)
         base = finite(largest)
-        ours, theirs = (part.total * torch.exp(part.largest - base) for part in (self, other))
+        ours = self.total * torch.exp(self.largest - base)
+        theirs = other.total * torch.exp(other.largest - base)
         return Normalizer(largest, ours + theirs)
 
     def log(self) -> Tensor:
@@ -42,7 +43,8 @@ class Normalizer(NamedTuple):
 
 @checked
 def normalizer(
-    scores: Float[Tensor, "*batch key"], mask: Bool[Tensor, "*#batch #key"] | None = None
+    scores: Float[Tensor, "*batch key"],
+    mask: Bool[Tensor, "*#batch #key"] | None = None,
 ) -> Normalizer:
     """Return the normalizer of each row of scores, what equation :eq:`running-update` ends with.
 

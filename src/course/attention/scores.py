@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -155,7 +154,7 @@ def negative_squared_distance(
 def cosine(
     q: Float[Tensor, "*batch query d_k"],
     k: Float[Tensor, "*batch key d_k"],
-    temperature: float | Float[Tensor, ""] = 1.0,
+    temperature: float = 1.0,
 ) -> Float[Tensor, "*batch query key"]:
     """Return the cosine of the angle between every query and every key, equation :eq:`cosine-score`.
 
@@ -164,30 +163,19 @@ def cosine(
     Args:
         q: Queries, one per row.
         k: Keys, one per row.
-        temperature: A positive number to divide by; a tensor with one number if it is learned.
+        temperature: The positive number to divide by. A learned one is a tensor: divide the cosines by it.
 
     Returns:
         Values in [-1, 1], divided by the temperature; a zero vector has cosine 0 with everything.
 
     Raises:
-        TypeError: An argument is not a floating-point tensor, the dtypes differ, or `temperature` is not a
-            number.
+        TypeError: An argument is of the wrong type, or the dtypes differ.
         ValueError: The shapes do not fit, a tensor is empty, or `temperature` is not positive and finite.
 
     Source:
-        Henry, Dachapally, Pawar and Chen (2020), *Query-Key Normalization for Transformers*.
+        Graves, Wayne and Danihelka (2014), *Neural Turing Machines*, equations 5 and 6; Henry, Dachapally,
+        Pawar and Chen (2020), *Query-Key Normalization for Transformers*.
     """
-    _check_temperature(temperature)
+    if temperature <= 0:
+        raise ValueError(f"cosine: temperature must be positive, but got {temperature:g}.")
     return dot_product(F.normalize(q, dim=-1), F.normalize(k, dim=-1)) / temperature
-
-
-def _check_temperature(temperature: Any) -> None:
-    """Refuse what scores cannot be divided by."""
-    is_scalar = isinstance(temperature, Tensor) and temperature.is_floating_point() and not temperature.dim()
-    is_number = isinstance(temperature, (int, float)) and not isinstance(temperature, bool)
-    if not is_scalar and not is_number:
-        came = f"shape {tuple(temperature.shape)}" if isinstance(temperature, Tensor) else repr(temperature)
-        raise TypeError(f"cosine: temperature must be a number or a tensor with one, but got {came}.")
-    value = float(temperature.detach()) if isinstance(temperature, Tensor) else temperature
-    if not 0 < value < math.inf:
-        raise ValueError(f"cosine: temperature must be positive and finite, but got {value:g}.")

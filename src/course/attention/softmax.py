@@ -12,7 +12,8 @@ from course.shapes import checked
 
 @checked
 def softmax(
-    scores: Float[Tensor, "*batch key"], mask: Bool[Tensor, "*#batch #key"] | None = None
+    scores: Float[Tensor, "*batch key"],
+    mask: Bool[Tensor, "*#batch #key"] | None = None,
 ) -> Float[Tensor, "*batch key"]:
     """Turn each row of scores into weights that are positive and sum to one, equation :eq:`weights`.
 
@@ -44,7 +45,8 @@ def softmax(
 
 @checked
 def log_sum_exp(
-    scores: Float[Tensor, "*batch key"], mask: Bool[Tensor, "*#batch #key"] | None = None
+    scores: Float[Tensor, "*batch key"],
+    mask: Bool[Tensor, "*#batch #key"] | None = None,
 ) -> Float[Tensor, "*batch"]:
     """Return :math:`\\log \\sum_j e^{e_j}` of each row without overflow, equation :eq:`log-sum-exp`.
 
@@ -76,7 +78,7 @@ def entropy(weights: Float[Tensor, "*batch key"]) -> Float[Tensor, "*batch"]:
             to its gradient.
 
     Returns:
-        One number per row, in nats: 0 when one key has all the weight, the logarithm of the number of keys
+        One number per row, in nats; 0 when one key has all the weight, the logarithm of the number of keys
         when all have the same; also 0 for a row of zeros.
 
     Raises:
@@ -84,7 +86,8 @@ def entropy(weights: Float[Tensor, "*batch key"]) -> Float[Tensor, "*batch"]:
         ValueError: A weight is negative, or the tensor is empty.
     """
     if (weights < 0).any():
-        raise ValueError(f"entropy: weights must not be negative, but the smallest is {weights.min():.3g}.")
+        smallest = weights.min()
+        raise ValueError(f"entropy: weights must not be negative, but one is {smallest:.3g}.")
     return -(weights * weights.masked_fill(weights == 0, 1).log()).sum(-1)
 
 

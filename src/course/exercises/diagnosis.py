@@ -21,6 +21,7 @@ from course.exercises.outcome import Outcome, differentiable, outcomes
 
 PACKAGE = Path(__file__).parents[1]
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+FORETOLD = ("derive", "predict")
 SLIPS = (NameError, AttributeError, SyntaxError)
 
 
@@ -89,15 +90,15 @@ def _case_difference(
     exercise: Exercise, found: Outcome, expected: Outcome, names: Sequence[str] = ()
 ) -> str | None:
     tolerance = Tolerance(exercise.rtol, exercise.atol)
-    # Without inputs the outcome is the solution itself: a diagnosis must not give it away.
-    reveal = bool(found.inputs)
+    # Without inputs, or where a formula is asked for, the outcome is the solution itself.
+    reveal = bool(found.inputs) and exercise.kind not in FORETOLD
     what = "the result" if reveal or callable(exercise.reference) else "the answer"
     sentence = (
         _error_difference(found, expected)
         or _missing_return(found, expected)
         or difference(found.value, expected.value, tolerance, what, reveal)
         or _changed_inputs(found, expected, names)
-        or _gradient_difference(found, expected, tolerance, names)
+        or _gradient_difference(found, expected, tolerance, names, reveal)
     )
     return sentence and _describe(found.inputs, names) + sentence
 
@@ -199,7 +200,7 @@ def _changed_inputs(found: Outcome, expected: Outcome, names: Sequence[str]) -> 
 
 
 def _gradient_difference(
-    found: Outcome, expected: Outcome, tolerance: Tolerance, names: Sequence[str]
+    found: Outcome, expected: Outcome, tolerance: Tolerance, names: Sequence[str], reveal: bool
 ) -> str | None:
     owners = [_name(names, i) for i, argument in enumerate(found.inputs) for _ in differentiable((argument,))]
     for owner, got, wanted in zip(owners, found.gradients, expected.gradients, strict=False):
@@ -212,7 +213,7 @@ def _gradient_difference(
             if got is not None and bool(got.abs().max() > tolerance.atol):
                 return f"the values are right, but a gradient reaches {owner} that should not."
             continue
-        if sentence := difference(got, wanted, tolerance, f"the gradient of {owner}"):
+        if sentence := difference(got, wanted, tolerance, f"the gradient of {owner}", reveal):
             return f"the values are right, but {sentence}"
     return None
 

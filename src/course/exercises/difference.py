@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import numbers
 import sys
 from dataclasses import dataclass
@@ -92,7 +93,18 @@ def _type_sentence(got: Any, expected: Any, what: str) -> str:
 def _value_sentence(got: Any, expected: Any, what: str, reveal: bool) -> str:
     if reveal:
         return f"{what} is {short(got)}, expected {short(expected)}."
-    return f"{what} is {short(got)}, which is not it."
+    return f"{what} is {short(got)}, which is {_judgement(got, expected)}."
+
+
+def _judgement(got: Any, expected: Any) -> str:
+    """What may be said of a wrong value without the right one."""
+    ordered = all(
+        isinstance(value, numbers.Real) and not isinstance(value, bool) and not math.isnan(value)
+        for value in (got, expected)
+    )
+    if not ordered:
+        return "not it"
+    return "too large" if got > expected else "too small"
 
 
 def _is_sympy(value: Any) -> bool:
@@ -106,7 +118,13 @@ def _plain_difference(got: Any, expected: Any, what: str, reveal: bool) -> str |
         got = got.item()
     expected = expected.item() if isinstance(expected, np.bool_) else expected
     if type(got) is not type(expected):
-        return _type_sentence(got, expected, what)
+        # The type of None is its value.
+        secret = expected is None and not reveal
+        return (
+            f"{what} is {name_of_type(got)}, which is not it."
+            if secret
+            else _type_sentence(got, expected, what)
+        )
     if got == expected:
         return None
     sentence = _value_sentence(got, expected, what, reveal)
@@ -159,10 +177,7 @@ def _number_difference(got: Any, expected: Any, tolerance: Tolerance, what: str,
         near = False
     if near and not isinstance(expected, numbers.Integral):
         return None
-    sentence = _value_sentence(got, expected, what, reveal)
-    if not reveal and isinstance(got, numbers.Real) and isinstance(expected, numbers.Real):
-        sentence = f"{what} is {short(got)}, which is too {'large' if got > expected else 'small'}."
-    return sentence
+    return _value_sentence(got, expected, what, reveal)
 
 
 def _symbolic_difference(got: Any, expected: Any, what: str, reveal: bool) -> str | None:
@@ -266,7 +281,7 @@ def _entries_sentence(
     count, total = int(wrong.sum()), wrong.numel()
     sentence = f"{what} differs in {count} of {total} entries, first at {_first(wrong)}: {short(got[first])}"
     if not reveal:
-        return sentence + " is not it."
+        return f"{sentence} is {_judgement(got[first].item(), expected[first].item())}."
     sentence += f", expected {short(expected[first])}"
     if got.dtype == torch.bool:
         return sentence + "."

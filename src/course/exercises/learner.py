@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
@@ -161,11 +162,11 @@ class LearnerNotebook(pytest.File):
             restore = f"`course reset {self.chapter} {part.number}` restores it"
             return "not done", f"{name}: not done yet, and its cell is gone; {restore}."
         earlier = [failure for number, failure in self.failures if number != part.number]
-        text = reply.message.rstrip(".")
+        text = _unknown(reply)
         if earlier:
             first = _ending(earlier[0], "an earlier cell", self.kernel.timeout)
             return "wrong", f"{name} cannot be checked: {text}; {first}"
-        return "not done", f"{name}: not done yet ({text})."
+        return "not done", f"{name}: not done yet: {text}."
 
 
 class ExerciseItem(pytest.Item):
@@ -204,6 +205,14 @@ class ProblemItem(ExerciseItem):
     def runtest(self) -> None:
         """Say what is wrong with the file."""
         raise Refused(self.text)
+
+
+def _unknown(reply: Reply) -> str:
+    """What a check misses, in the words of a learner who may have chosen another name."""
+    named = re.match(r"name '(\w+)' is not defined", reply.message)
+    if not named:
+        return reply.message.rstrip(".")
+    return f"its check looks for a variable called `{named[1]}`, which no cell defines"
 
 
 def _ending(reply: Reply, subject: str, timeout: float) -> str:

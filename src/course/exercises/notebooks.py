@@ -103,10 +103,16 @@ def read(path: Path) -> dict:
     except (OSError, UnicodeDecodeError) as error:
         raise Problem(f"{path} cannot be read ({type(error).__name__}).") from None
     except (ValueError, RecursionError):
-        raise Problem(f"{path} is broken: it is not valid JSON. Restore a backup, or start anew.") from None
+        raise Problem(f"{path} is broken: it is not valid JSON. {_remedy(path)}") from None
     if not _is_notebook(notebook):
-        raise Problem(f"{path} is not a Jupyter notebook of version 4.")
+        raise Problem(f"{path} is not a Jupyter notebook of version 4. {_remedy(path)}")
     return notebook
+
+
+def _remedy(path: Path) -> str:
+    """How a learner goes on after a broken file."""
+    name = path.stem if path.stem in chapters() else "NAME"
+    return f"`course start {name} --force` starts anew and keeps a backup of the broken file."
 
 
 def _is_notebook(notebook: Any) -> bool:

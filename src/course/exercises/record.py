@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from course.exercises.workspace import FOLDER
-
-FILE = FOLDER / ".progress.json"
+from course.exercises.workspace import folder
 
 
 def states(chapter: str) -> dict[int, str]:
@@ -30,10 +28,14 @@ def keep_hints(chapter: str, number: int, count: int) -> None:
     _keep(chapter, "hints", {str(n): c for n, c in (hints(chapter) | {number: count}).items()})
 
 
+def _file() -> Path:
+    return folder() / ".progress.json"
+
+
 def _read() -> dict:
     """The record; a file that is missing or was damaged counts as empty."""
     try:
-        known = json.loads(Path(FILE).read_text(encoding="utf-8"))
+        known = json.loads(_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
@@ -49,5 +51,6 @@ def _keep(chapter: str, what: str, value: dict) -> None:
     known = _read()
     entry = known.get(chapter)
     known[chapter] = (entry if isinstance(entry, dict) else {}) | {what: value}
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    file = _file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -6,19 +6,50 @@ import copy
 import shutil
 from pathlib import Path
 
-from course.exercises.notebooks import Problem, exercises, read, section, text
+from course.exercises.notebooks import (
+    Problem,
+    chapters,
+    exercises,
+    learner_chapter,
+    read,
+    root,
+    section,
+    text,
+)
 
 FOLDER = Path("work")
+HERE = Path(".")
+
+
+def folder() -> Path:
+    """Where the learner's notebooks lie: in work/, or here if the command runs inside that folder."""
+    here = not any(FOLDER.glob("*.ipynb")) and any(map(_is_learners, HERE.glob("*.ipynb")))
+    return HERE if here else FOLDER
 
 
 def notebook(chapter: str) -> Path:
-    """Where a learner's notebook of a chapter lies."""
-    return FOLDER / f"{chapter}.ipynb"
+    """Where a learner's notebook of a chapter lies, or would lie."""
+    inside, here = FOLDER / f"{chapter}.ipynb", HERE / f"{chapter}.ipynb"
+    if not inside.exists() and here.exists() and _is_learners(here):
+        return here
+    return folder() / f"{chapter}.ipynb"
 
 
 def started() -> list[Path]:
     """The learner's notebooks, backups left out."""
-    return sorted(path for path in FOLDER.glob("*.ipynb") if ".backup-" not in path.name)
+    home = folder()
+    found = sorted(path for path in home.glob("*.ipynb") if ".backup-" not in path.name)
+    return [path for path in found if home == FOLDER or _is_learners(path)]
+
+
+def _is_learners(path: Path) -> bool:
+    """Whether a notebook outside work/ is a learner's: the book's own have the same names."""
+    if path.resolve().is_relative_to(root().resolve()):
+        return False
+    try:
+        return learner_chapter(read(path), path) is not None
+    except Problem:
+        return path.stem in chapters()
 
 
 def start(chapter: str, force: bool = False) -> tuple[Path, Path | None]:

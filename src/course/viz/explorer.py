@@ -26,13 +26,14 @@ class Explorer:
     """Attention weights to look at; made by :func:`explorer`."""
 
     def __init__(
-        self, weights: Tensor, queries: list[str], keys: list[str], heads: list[str], title: str
+        self, weights: Tensor, queries: list[str], keys: list[str], heads: list[str], title: str, start: int
     ) -> None:
         self.weights = weights
         self.queries = queries
         self.keys = keys
         self.heads = heads
         self.title = title
+        self.start = start
 
     def __repr__(self) -> str:
         heads = f"{len(self.heads)} {'head' if len(self.heads) == 1 else 'heads'}"
@@ -41,11 +42,11 @@ class Explorer:
     def _repr_html_(self) -> str:
         tables = "".join(self._table(head) for head in range(len(self.heads)))
         style, look, script = _asset("theme.css"), _asset("explorer.css"), _asset("explorer.js")
-        key = hashlib.sha256((self.title + tables + style + look + script).encode()).hexdigest()[:12]
+        key = hashlib.sha256((f"{self.title}{self.start}" + tables + style + look + script).encode()).hexdigest()[:12]
         script = script.replace("KEY", key)
         return (
             f'<style>{style}</style><div class="course-explorer" data-key="{key}" '
-            f'data-title="{escape(self.title)}">'
+            f'data-title="{escape(self.title)}" data-start="{self.start}">'
             f"<template>{look}</template>{tables}</div><script>{script}</script>"
         )
 
@@ -81,6 +82,7 @@ def explorer(
     *,
     heads: Sequence[str] | None = None,
     title: str = "Attention",
+    start: int = 0,
 ) -> Explorer:
     """Make an interactive view of attention weights.
 
@@ -94,14 +96,15 @@ def explorer(
         keys: One token for each key; by default the queries.
         heads: One name for each head; by default they are numbered from 1.
         title: What the weights are.
+        start: The query that is chosen at first, from 0; negative numbers count from the end.
 
     Returns:
         The explorer.
 
     Raises:
         TypeError: `weights` is not a floating-point tensor, or tokens are not strings.
-        ValueError: The number of tokens or heads does not fit or is too large, or the weights of a query do
-            not sum to 1 (or to 0, for a query that may attend to nothing).
+        ValueError: The number of tokens or heads does not fit or is too large, there is no query `start`, or
+            the weights of a query do not sum to 1 (or to 0, for a query that may attend to nothing).
     """
     weights = weights.detach().double().cpu()
     if weights.ndim == 2:
@@ -121,7 +124,9 @@ def explorer(
     ):
         _check_names(name, names, n, most)
     _check_weights(weights)
-    return Explorer(weights, list(queries), list(keys), list(heads), title)
+    if not -n_queries <= start < n_queries:
+        raise ValueError(f"explorer: start must be one of {n_queries} queries, but got {start}.")
+    return Explorer(weights, list(queries), list(keys), list(heads), title, start % n_queries)
 
 
 def _number(weight: float) -> str:

@@ -41,6 +41,10 @@ def weights_by_the_number_of_keys(q, k):
     return torch.softmax(q @ k.T / math.sqrt(k.shape[0]), dim=-1)
 
 
+def weights_by_the_number_of_queries(q, k):
+    return torch.softmax(q @ k.T / math.sqrt(q.shape[0]), dim=-1)
+
+
 def weights_without_exponential(q, k):
     scores = q @ k.T / math.sqrt(q.shape[-1])
     return scores / scores.sum(-1, keepdim=True)
@@ -85,6 +89,12 @@ WEIGHTS = Exercise(
             " the d_k entries of a vector; how many keys there are does not change its size.",
         ),
         Mistake(
+            "root-of-the-number-of-queries",
+            weights_by_the_number_of_queries,
+            "Your output equals dividing by sqrt(T), the root of the number of queries: q.shape[0]. The "
+            "width d_k is the last entry of the shape.",
+        ),
+        Mistake(
             "no-exponential",
             weights_without_exponential,
             "Your rows sum to one, but hold negative weights: the scores were divided by their sum without"
@@ -114,6 +124,14 @@ def attention_over_queries(q, k, v):
 
 def attention_root_of_d_v(q, k, v):
     return torch.softmax(q @ k.mT / math.sqrt(v.shape[-1]), dim=-1) @ v
+
+
+def attention_root_of_time(q, k, v):
+    return torch.softmax(q @ k.mT / math.sqrt(q.shape[-2]), dim=-1) @ v
+
+
+def attention_root_of_heads(q, k, v):
+    return torch.softmax(q @ k.mT / math.sqrt(q.shape[1]), dim=-1) @ v
 
 
 def attention_root_of_all_heads(q, k, v):
@@ -155,6 +173,18 @@ ATTENTION = Exercise(
             attention_root_of_d_v,
             "You divide by the root of the width of the values. The dot product is a sum over the width of"
             " queries and keys: sqrt(d_k).",
+        ),
+        Mistake(
+            "root-of-the-number-of-queries",
+            attention_root_of_time,
+            "You divide by the root of the number of queries, shape[-2]. The width is the last axis: "
+            "sqrt(d_k).",
+        ),
+        Mistake(
+            "root-of-the-number-of-heads",
+            attention_root_of_heads,
+            "You divide by the root of the number of heads, shape[1]: with heads in front, the width is no"
+            " longer axis 1. Count from the end: shape[-1].",
         ),
         Mistake(
             "root-of-d-model",
@@ -210,6 +240,21 @@ VARIANCE = Exercise(
             "That is the standard deviation, the right thing to divide by. The variance is its square.",
         ),
         Mistake(
+            "squares-the-sum",
+            D * A * (B + MU) ** 2,
+            "You squared variance plus mean. The second moment is E[k²] = Var(k) + E[k]² = b + mu².",
+        ),
+        Mistake(
+            "forgets-the-width",
+            A * (B + MU**2),
+            "That is the variance of one product. The dot product has d of them, and their variances add.",
+        ),
+        Mistake(
+            "mean-outside",
+            D * A * B + MU**2,
+            "The mean of k is multiplied by q in each of the d terms, so mu² comes with the factor d·a.",
+        ),
+        Mistake(
             "subtracts-the-mean",
             D * A * (B - MU**2),
             "The sign is wrong: Var(k) = E[k²] − E[k]², so E[k²] = b + mu².",
@@ -254,7 +299,15 @@ IMPLEMENTATIONS = {
 
 
 def run_test_on_all(accepts):
-    return {name: accepts(attention) for name, attention in IMPLEMENTATIONS.items()}
+    """What the test says of each implementation; an assertion that fails in it says no."""
+
+    def verdict(attention):
+        try:
+            return bool(accepts(attention))
+        except AssertionError:
+            return False
+
+    return {f"accepts({name})": verdict(attention) for name, attention in IMPLEMENTATIONS.items()}
 
 
 def compares_with_torch(attention):
@@ -281,6 +334,11 @@ def compares_on_a_square(attention):
 def compares_on_small_scores(attention):
     tensors = draw((3, 4), (5, 4), (5, 6))
     return torch.allclose(attention(*tensors), scaled_dot_product_attention(*tensors), atol=1e-5)
+
+
+def compares_on_large_scores(attention):
+    q, k, v = draw((3, 4), (5, 4), (5, 6))
+    return torch.allclose(attention(100 * q, 100 * k, v), scaled_dot_product_attention(100 * q, 100 * k, v))
 
 
 def compares_exactly(attention):
@@ -316,8 +374,14 @@ CATCH = Exercise(
         Mistake(
             "small-scores",
             compares_on_small_scores,
-            "The version whose exponentials overflow passes your test, since your scores are small. Try "
-            "queries and keys a hundred times as large.",
+            "The version whose exponentials overflow passes your test, since your scores are small. Test "
+            "with queries and keys a hundred times as large as well, beside the small ones.",
+        ),
+        Mistake(
+            "large-scores",
+            compares_on_large_scores,
+            "Your scores are all so large that softmax has decided: a wrong scale changes nothing then. "
+            "Test with small scores too.",
         ),
         Mistake(
             "exact-comparison",
@@ -407,6 +471,11 @@ def slices_of_keys(q, k, v, n_rows):
     return sum(scaled_dot_product_attention(q, keys, values) for keys, values in slices) / len(slices)
 
 
+def sum_over_slices_of_keys(q, k, v, n_rows):
+    slices = zip(k.split(n_rows), v.split(n_rows), strict=True)
+    return sum(scaled_dot_product_attention(q, keys, values) for keys, values in slices)
+
+
 def slice_meets_slice(q, k, v, n_rows):
     triples = zip(q.split(n_rows), k.split(n_rows), v.split(n_rows), strict=False)
     return torch.cat([in_slices(*triple, n_rows) for triple in triples])
@@ -436,6 +505,12 @@ SLICES = Exercise(
             slices_of_keys,
             "You cut the keys, took a softmax over each piece and averaged. A softmax needs the sum over "
             "all keys of a query; cut the queries instead, which do not depend on each other.",
+        ),
+        Mistake(
+            "sums-slices-of-keys",
+            sum_over_slices_of_keys,
+            "You cut the keys, took a softmax over each piece and added the outputs: each piece's weights "
+            "sum to one, so yours sum to the number of pieces. Cut the queries instead.",
         ),
         Mistake(
             "slice-meets-slice",

@@ -17,7 +17,7 @@
     const root = host.attachShadow({ mode: "open" });
     root.append(host.querySelector("template").content.cloneNode(true));
     let head = 0;
-    let query = 0;
+    let query = Number(host.dataset.start);
 
     const card = add(root, "section", { class: "card", "aria-label": host.dataset.title });
     card.style.setProperty("--row", rowHeight + "px");
@@ -71,7 +71,7 @@
       });
     }
     const status = add(card, "div", { class: "status", "aria-live": "polite" });
-    show(0, 0);
+    show(head, query);
 
     function show(newHead, newQuery) {
       head = newHead;
