@@ -42,7 +42,8 @@ class Explorer:
     def _repr_html_(self) -> str:
         tables = "".join(self._table(head) for head in range(len(self.heads)))
         style, look, script = _asset("theme.css"), _asset("explorer.css"), _asset("explorer.js")
-        key = hashlib.sha256((f"{self.title}{self.start}" + tables + style + look + script).encode()).hexdigest()[:12]
+        content = "".join([self.title, str(self.start), tables, style, look, script])
+        key = hashlib.sha256(content.encode()).hexdigest()[:12]
         script = script.replace("KEY", key)
         return (
             f'<style>{style}</style><div class="course-explorer" data-key="{key}" '
