@@ -41,10 +41,18 @@ def mask_for(kind, shape):
     return mask
 
 
+def bias_for(kind, shape):
+    """A bias that broadcasts over the batch, or over the queries."""
+    _, heads, _, n_query, n_key, _, _ = shape
+    draw = torch.Generator().manual_seed(2)
+    size = {"per head": (heads, n_query, n_key), "per key": (1, n_key)}.get(kind)
+    return [] if size is None else [torch.randn(size, generator=draw, dtype=torch.float64)]
+
+
 def run(tensors, **options):
-    """The output and the gradients of all three inputs for a fixed, uneven weighting of the output."""
+    """The output and the gradients of q, k, v and the bias, for a fixed, uneven weighting of the output."""
     leaves = [t.clone().requires_grad_() for t in tensors]
-    out = attend(*leaves, **options)
+    out = attend(*leaves[:3], bias=leaves[3] if leaves[3:] else None, **options)
     uneven = torch.linspace(-1, 2, out.numel(), dtype=torch.float64).reshape(out.shape).to(out.dtype)
     return [out.detach(), *torch.autograd.grad((out * uneven).sum(), leaves)]
 
@@ -52,13 +60,15 @@ def run(tensors, **options):
 @pytest.mark.parametrize("backend", FAST)
 @pytest.mark.parametrize("is_causal", [False, True], ids=["full", "causal"])
 @pytest.mark.parametrize("kind", ["none", "per head", "shared by heads", "an empty row"])
+@pytest.mark.parametrize("bias", ["no bias", "per head", "per key"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_backend_equals_the_loop(backend, is_causal, kind, shape):
+def test_backend_equals_the_loop(backend, is_causal, kind, bias, shape):
     options = {"mask": mask_for(kind, shape), "causal": is_causal, "scale": 0.7}
-    expected = run(inputs(shape), backend="loop", **options)
+    added = bias_for(bias, shape)
+    expected = run(inputs(shape) + added, backend="loop", **options)
     for dtype, bound in BOUNDS.items():
-        came = run(inputs(shape, dtype), backend=backend, **options)
-        for name, a, b in zip(("output", "dq", "dk", "dv"), came, expected, strict=True):
+        came = run(inputs(shape, dtype) + [x.to(dtype) for x in added], backend=backend, **options)
+        for name, a, b in zip(("output", "dq", "dk", "dv", "dbias"), came, expected, strict=False):
             assert a.dtype == dtype
             assert a.shape == b.shape
             size = max(1.0, b.abs().max().item())

@@ -15,6 +15,7 @@ GOOD = {
     "k": torch.randn(2, 3, 7, 4),
     "v": torch.randn(2, 3, 7, 6),
     "mask": torch.ones(5, 7, dtype=torch.bool),
+    "bias": torch.randn(3, 5, 7),
     "grad": torch.randn(2, 3, 5, 6),
     "scores": torch.randn(2, 3, 5, 7),
     "weights": torch.randn(2, 3, 5, 7).softmax(-1),
@@ -62,10 +63,10 @@ def spoilt(name, value):
             ("another batch", value[:1].repeat(3, 1, 1, 1)),
             ("five of three heads", value[:, :1].repeat(1, 5, 1, 1)),
         ]
-    if name == "mask":
+    if name in ("mask", "bias"):
         ways += [
-            ("numbers", value.float()),
-            ("a wrong length", value[:, :-1]),
+            ("integers", value.int()),
+            ("a wrong length", value[..., :-1]),
             ("another device", value.to("meta")),
         ]
     if name == "scores":

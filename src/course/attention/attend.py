@@ -20,6 +20,7 @@ def attend(
     v: Float[Tensor, "*batch_kv key d_v"],
     *,
     mask: Bool[Tensor, "*#batch #query #key"] | None = None,
+    bias: Float[Tensor, "*#batch #query #key"] | None = None,
     causal: bool = False,
     scale: float | None = None,
     backend: str = "einsum",
@@ -34,6 +35,7 @@ def attend(
         k: Keys.
         v: Values, one for each key; their width may differ from that of the keys.
         mask: True where a query may attend to a key; it broadcasts to ``(*batch, query, key)``.
+        bias: Added to the scores, after the scale; it broadcasts likewise.
         causal: Attend only to keys up to the query's own position, aligned at the last key
             (see :func:`course.attention.causal`).
         scale: The factor on the dot products; ``None`` means :math:`1/\\sqrt{d_k}`.
@@ -53,7 +55,7 @@ def attend(
     if backend not in BACKENDS:
         raise ValueError(f"attend: backend must be one of {', '.join(BACKENDS)}, but got {backend!r}.")
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
-    return BACKENDS[backend](q, k, v, mask=mask, causal=causal, scale=scale)
+    return BACKENDS[backend](q, k, v, mask=mask, bias=bias, causal=causal, scale=scale)
 
 
 @checked
@@ -62,6 +64,7 @@ def weigh(
     k: Float[Tensor, "*batch_kv key d_k"],
     *,
     mask: Bool[Tensor, "*#batch #query #key"] | None = None,
+    bias: Float[Tensor, "*#batch #query #key"] | None = None,
     causal: bool = False,
     scale: float | None = None,
 ) -> Float[Tensor, "*batch query key"]:
@@ -71,6 +74,7 @@ def weigh(
         q: Queries.
         k: Keys.
         mask: True where a query may attend to a key.
+        bias: Added to the scores, after the scale.
         causal: Attend only to keys up to the query's own position.
         scale: The factor on the dot products; ``None`` means :math:`1/\\sqrt{d_k}`.
 
@@ -82,7 +86,8 @@ def weigh(
         ValueError: Shapes or devices do not fit, or a tensor is empty.
     """
     check_heads("weigh", q, k)
-    return softmax(scaled_dot_product(q, repeat_heads(k, q), scale), visible(mask, causal, q, k))
+    scores = scaled_dot_product(q, repeat_heads(k, q), scale)
+    return softmax(scores if bias is None else scores + bias, visible(mask, causal, q, k))
 
 
 def check_heads(function: str, q: Tensor, k: Tensor) -> None:
