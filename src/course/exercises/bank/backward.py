@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from course.attention import attend, attend_backward, log_sum_exp, softmax_backward
-from course.exercises.exercise import Exercise, Mistake
+from course.exercises.exercise import Exercise, Mistake, call
 
 
 def draw(*shapes, seed=0, dtype=torch.float64, requires_grad=False):
@@ -57,6 +57,18 @@ OUTPUT = Exercise(
             lambda p, v, do: ((p / p.sum(0)).T @ do, do @ v.T),
             "Your columns of P are normalised. Only rows of P sum to one; a value that is looked at more "
             "gets a larger gradient.",
+        ),
+        Mistake(
+            "goes-on-to-the-scores",
+            lambda p, v, do: (p.T @ do, softmax_backward(p, do @ v.T)),
+            "Your dV is right, and your second gradient is that of the scores. One step too far: dP stands"
+            " before the softmax is undone.",
+        ),
+        Mistake(
+            "weighs-the-gradient",
+            lambda p, v, do: (p.T @ do, p * (do @ v.T)),
+            "Your dP carries the factor p. A weight is worth do · v, however large it is; p comes in with "
+            "the step to the scores.",
         ),
     ),
 )
@@ -124,6 +136,34 @@ SOFTMAX = Exercise(
             "The sign is turned around: a score rises where dp is above the mean. This is the direction of"
             " descent, but a gradient points uphill.",
         ),
+        Mistake(
+            "second-axis",
+            lambda p, dp: p * (dp - (p * dp).sum(1, keepdim=True)),
+            "For matrices this is right, but with leading axes the keys are not axis 1. Count from the "
+            "end: dim=-1.",
+        ),
+        Mistake(
+            "sums-the-matrix",
+            lambda p, dp: p * (dp - (p * dp).sum()),
+            "You subtracted one number for the whole matrix. Each row is a softmax of its own and has its "
+            "own D: sum over the keys only.",
+        ),
+        Mistake(
+            "unweighted-sum",
+            lambda p, dp: p * (dp - dp.sum(-1, keepdim=True)),
+            "You subtracted the sum of the row of dp. D is a mean: the terms are weighted by p, p * dp.",
+        ),
+        Mistake(
+            "mean-of-the-products",
+            lambda p, dp: p * (dp - (p * dp).mean(-1, keepdim=True)),
+            "You took the mean of p * dp. The weights sum to one already, so the weighted mean is the sum "
+            "of p * dp.",
+        ),
+        Mistake(
+            "weight-on-one-term",
+            lambda p, dp: p * dp - (p * dp).sum(-1, keepdim=True),
+            "D lacks its factor p. Both terms carry it: p * dp − p * D, or p * (dp − D).",
+        ),
     ),
 )
 
@@ -147,10 +187,13 @@ def np_weights(q, k, mask, empty=0.0):
     return np.where(mask.any(1, keepdims=True), weights, empty)
 
 
-def np_backward(q, k, v, do, mask, *, p=None, of_q=1.0, of_k=1.0, with_d=True):
+def through_softmax(p, dp):
+    return p * (dp - (p * dp).sum(1, keepdims=True))
+
+
+def np_backward(q, k, v, do, mask, *, p=None, of_q=1.0, of_k=1.0, through=through_softmax):
     p, s = np_weights(q, k, mask) if p is None else p, 1 / math.sqrt(q.shape[1])
-    dp = do @ v.T
-    de = p * (dp - (p * dp).sum(1, keepdims=True)) if with_d else p * dp
+    de = through(p, do @ v.T)
     return s * of_q * de @ k, s * of_k * de.T @ q, p.T @ do
 
 
@@ -160,6 +203,14 @@ def np_uniform(q, k, v, do, mask):
 
 def np_nan(q, k, v, do, mask):
     return np_backward(q, k, v, do, mask, p=np_weights(q, k, mask, empty=np.nan))
+
+
+def np_masked_after(q, k, v, do, mask):
+    return np_backward(q, k, v, do, mask, p=np_weights(q, k, np.ones_like(mask)) * mask)
+
+
+def np_inverted(q, k, v, do, mask):
+    return np_backward(q, k, v, do, ~mask)
 
 
 def np_unmasked(q, k, v, do, mask):
@@ -189,8 +240,13 @@ NUMPY = Exercise(
         Mistake(
             "no-scale-in-dk",
             lambda *x: np_backward(*x, of_k=math.sqrt(x[0].shape[1])),
-            "dQ is right, dK lacks the factor 1/sqrt(d_k). Scaling the queries forward means using the "
-            "scaled queries in dK, too.",
+            "dQ is right, dK lacks the factor 1/sqrt(d_k). The derivative of s q·k by k is s q.",
+        ),
+        Mistake(
+            "no-scale-in-dq",
+            lambda *x: np_backward(*x, of_q=math.sqrt(x[0].shape[1])),
+            "dK is right, dQ lacks the factor 1/sqrt(d_k). If you scaled the queries in place, dK has it "
+            "from them; dQ still needs it.",
         ),
         Mistake(
             "scale-twice",
@@ -199,13 +255,35 @@ NUMPY = Exercise(
         ),
         Mistake(
             "no-row-sum",
-            lambda *x: np_backward(*x, with_d=False),
+            lambda *x: np_backward(*x, through=lambda p, dp: p * dp),
             "dV is right, but dE is p times dp without D. Subtract the sum over the row of p times dp.",
         ),
         Mistake(
             "forgets-the-mask",
             np_unmasked,
             "Your weights see all keys. Masked scores are minus infinity before the softmax.",
+        ),
+        Mistake(
+            "masks-after-the-softmax",
+            np_masked_after,
+            "You set weights to zero after the softmax, so the rows no longer sum to one. Mask the scores "
+            "before it.",
+        ),
+        Mistake(
+            "inverted-mask",
+            np_inverted,
+            "Your mask is turned around: true means that the query may attend.",
+        ),
+        Mistake(
+            "diagonal-only",
+            lambda *x: np_backward(*x, through=lambda p, dp: p * (1 - p) * dp),
+            "dV is right, but dE uses p(1 − p), the diagonal of the softmax Jacobian. A score moves all "
+            "weights of its row: p * (dp − D).",
+        ),
+        Mistake(
+            "values-first",
+            lambda *x: np_backward(*x)[::-1],
+            "These are the right gradients in the wrong order: dq, dk, dv.",
         ),
         Mistake(
             "empty-row-uniform",
@@ -230,10 +308,17 @@ def temperature_gradient(q, dq, temperature):
     return -(q * dq).sum() / temperature
 
 
+def as_number(answer, q, dq, temperature):
+    """A tensor with one entry counts as the number in it."""
+    came = call(answer, q, dq, temperature)
+    return came.item() if isinstance(came, torch.Tensor) and came.numel() == 1 else came
+
+
 TEMPERATURE = Exercise(
     number=4,
     kind="derive",
     reference=temperature_gradient,
+    run=as_number,
     cases=lambda: [(*draw((3, 4), (3, 4)), 2.0), (*draw((5, 2), (5, 2), seed=1), 0.25)],
     mistakes=(
         Mistake(
@@ -261,6 +346,18 @@ TEMPERATURE = Exercise(
             lambda q, dq, temperature: -dq.sum() / temperature,
             "You summed dQ alone. A larger s moves the scores by q·k, so the queries must come in: <dQ, Q>.",
         ),
+        Mistake(
+            "forgets-the-temperature",
+            lambda q, dq, temperature: -(q * dq).sum(),
+            "The sign and the inner product are right. Count the powers of τ: ds = τ <dQ, Q>, times ds/dτ "
+            "= −1/τ².",
+        ),
+        Mistake(
+            "one-for-each-query",
+            lambda q, dq, temperature: -(q * dq).sum(-1) / temperature,
+            "You return a number for each query. They share one temperature: what is copied forward is "
+            "summed backward.",
+        ),
     ),
 )
 
@@ -272,6 +369,7 @@ class Refused(Exception):
     """An implementation raised."""
 
 
+@torch.enable_grad()
 def torch_backward(q, k, v, do):
     leaves = [x.detach().requires_grad_() for x in (q, k, v)]
     return torch.autograd.grad(attend(*leaves), leaves, do)
@@ -330,7 +428,7 @@ def run_test_on_all(accepts):
     for name, backward in BACKWARDS.items():
         try:
             verdicts[name] = bool(accepts(refusing(backward)))
-        except Refused:
+        except (Refused, AssertionError):
             verdicts[name] = False
     return verdicts
 
@@ -377,6 +475,12 @@ def compares_loosely(backward):
     return all(agree(backward(*x), torch_backward(*x), rtol=0.2, atol=0.05) for x in inputs)
 
 
+def compares_on_large_scores(backward):
+    q, k, v, do = draw(*UNEQUAL)
+    inputs = 100 * q, 100 * k, v, do
+    return agree(backward(*inputs), torch_backward(*inputs))
+
+
 def compares_exactly(backward):
     q, k, v, do = draw(*UNEQUAL)
     inputs = (q, k, v, do), (100 * q, 100 * k, v, do)
@@ -404,8 +508,26 @@ CATCH = Exercise(
         Mistake(
             "small-scores",
             compares_on_small_scores,
-            "The version whose exponentials overflow passes, since your scores are small. Try queries and "
-            "keys a hundred times as large as well.",
+            "The version whose exponentials overflow passes. Either your scores are small: try queries and"
+            " keys a hundred times as large as well. Or your comparison lets NaN through: `error > small` "
+            "is False for NaN, so ask for `error < small`.",
+        ),
+        Mistake(
+            "only-large-scores",
+            compares_on_large_scores,
+            "With large scores the softmax has decided, dE is nearly zero, and mistakes in it vanish. Test"
+            " ordinary scores as well as large ones.",
+        ),
+        Mistake(
+            "accepts-everything",
+            lambda backward: True,
+            "Your test accepts all implementations, right or wrong.",
+        ),
+        Mistake(
+            "refuses-everything",
+            lambda backward: False,
+            "Your test refuses all implementations, the right ones too. Does it return True when all "
+            "gradients agree, and is what it compares with right and in float64?",
         ),
         Mistake(
             "only-the-queries",
@@ -480,6 +602,23 @@ BYTES = Exercise(
             "You counted numbers. A number in float32 takes four bytes; only the mask has one byte per "
             "entry.",
         ),
+        Mistake(
+            "only-the-weights",
+            lambda b, h, t, d: 4 * b * h * t**2,
+            "You counted P alone. The products keep Q, K and V as well, and masked_fill its mask.",
+        ),
+        Mistake(
+            "half-of-the-weights",
+            lambda b, h, t, d: 4 * b * h * (t * (t + 1) // 2 + 3 * t * d) + t**2,
+            "You counted the weights that are not masked. The zeros are stored, too: P is a full matrix of"
+            " T² numbers.",
+        ),
+        Mistake(
+            "scores-and-no-mask",
+            lambda b, h, t, d: 4 * b * h * (2 * t**2 + 3 * t * d),
+            "You counted the scores beside the weights, and no mask. No derivative here contains a score; "
+            "masked_fill must remember where it filled.",
+        ),
     ),
 )
 
@@ -511,12 +650,19 @@ class Kept(torch.autograd.graph.saved_tensors_hooks):
         return sum(numbers for numbers, _ in self.storages.values())
 
 
+def tensors_in(value):
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (dict, list, tuple)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from tensors_in(item)
+
+
 def run_within_memory(attention, q, k, v):
     with Kept() as kept:
         out = attention(q, k, v)
-    for value in getattr(out.grad_fn, "__dict__", {}).values():
-        if isinstance(value, torch.Tensor):
-            kept.hold(value)
+    for tensor in tensors_in(getattr(out.grad_fn, "__dict__", {})):
+        kept.hold(tensor)
     limit = q.numel() + k.numel() + v.numel() + out.numel() + 2 * len(q)
     return {"output": out, "keeps at most inputs, output and two columns": kept.total <= limit}
 
@@ -573,6 +719,12 @@ def plain(q, k, v):
     return torch.softmax(q @ k.T / math.sqrt(q.shape[-1]), dim=-1) @ v
 
 
+def unscaled_gradients(ctx, do):
+    dq, dk, dv = lean_backward(ctx, do)
+    root = math.sqrt(dq.shape[-1])
+    return dq * root, dk * root, dv
+
+
 def without_gradient(q, k, v):
     with torch.no_grad():
         return plain(q, k, v)
@@ -608,6 +760,11 @@ LEAN = Exercise(
             function_of(statistics, unscaled_again),
             "The weights that you compute again are not those of the forward pass: exp(e − ℓ) needs the "
             "scaled scores.",
+        ),
+        Mistake(
+            "gradients-without-scale",
+            function_of(statistics, unscaled_gradients),
+            "Output and dV are right, but dQ and dK lack the factor 1/sqrt(d_k): dQ = s dE K, dK = s dEᵀ Q.",
         ),
         Mistake(
             "no-gradient",

@@ -29,7 +29,8 @@ def masked_cases():
     mask = torch.rand(2, 4, 5, generator=torch.Generator().manual_seed(1)) < 0.6
     mask[0, 1], mask[1, 2] = False, True
     far = torch.tensor([[300.0, 1.0, 2.0]], requires_grad=True)
-    return [(scores, mask), (far, torch.tensor([[False, True, True]]))]
+    low = torch.tensor([[0.0, -20000.0, -20001.0]], requires_grad=True)
+    return [(scores, mask), *((e, torch.tensor([[False, True, True]])) for e in (far, low))]
 
 
 def zeroes_weights(scores, mask):
@@ -47,6 +48,24 @@ def fills_a_constant(scores, mask):
 
 def fills_infinity(scores, mask):
     return torch.softmax(scores.masked_fill(~mask, -torch.inf), -1)
+
+
+def multiplies_exponentials(scores, mask):
+    exponentials = scores.exp() * mask
+    total = exponentials.sum(-1, keepdim=True)
+    return exponentials / total.masked_fill(total == 0, 1)
+
+
+def adds_infinity(scores, mask):
+    return torch.softmax(scores + mask.log(), -1)
+
+
+def adds_a_constant(scores, mask):
+    return torch.softmax(scores - 1e4 * ~mask, -1)
+
+
+def fills_a_small_constant(scores, mask):
+    return torch.softmax(scores.masked_fill(~mask, -100.0), -1) * mask
 
 
 def fills_zero(scores, mask):
@@ -94,6 +113,40 @@ MASKED = Exercise(
             fills_zero,
             "A score of 0 does not forbid a key: its exponential is 1. What has the exponential 0?",
         ),
+        Mistake(
+            "multiplies-the-exponentials",
+            multiplies_exponentials,
+            "You multiply exponentials by the mask. On paper that is right, but a large score has an "
+            "infinite exponential, also if it is hidden, and infinity times zero is NaN; all of them "
+            "underflow if the visible scores are low. Change the scores, and let softmax subtract the "
+            "maximum.",
+        ),
+        Mistake(
+            "adds-infinity",
+            adds_infinity,
+            "You add log M, which is right for rows that see something. A row that sees nothing is NaN, in"
+            " its weights and in its gradient: treat it before the softmax.",
+        ),
+        Mistake(
+            "repairs-nan-afterwards",
+            lambda scores, mask: adds_infinity(scores, mask).nan_to_num(),
+            "Your weights are right, but the gradient of a row that sees nothing is NaN. The backward pass"
+            " goes through the softmax of that row all the same and multiplies zero by NaN: treat it "
+            "before the softmax.",
+        ),
+        Mistake(
+            "adds-a-constant",
+            adds_a_constant,
+            "You add a finite number to hidden scores. On a row that sees nothing it drops out, since only"
+            " differences count: the row attends as if there were no mask. And a hidden key that leads by "
+            "more is seen.",
+        ),
+        Mistake(
+            "small-constant",
+            fills_a_small_constant,
+            "You fill in a finite number. Where all visible scores lie below it, the hidden keys take the "
+            "whole weight, and multiplying by the mask leaves nothing. What is below every score?",
+        ),
     ),
 )
 
@@ -112,6 +165,11 @@ def window(n_query, n_key, size):
 
 def window_at_the_upper_left(n_query, n_key, size):
     back = torch.arange(n_query)[:, None] - torch.arange(n_key)
+    return (back >= 0) & (back < size)
+
+
+def window_with_offset_turned_around(n_query, n_key, size):
+    back = torch.arange(n_query)[:, None] + n_query - n_key - torch.arange(n_key)
     return (back >= 0) & (back < size)
 
 
@@ -142,6 +200,24 @@ WINDOW = Exercise(
             "no-lower-edge",
             lambda t, s, w: distance(t, s) >= 0,
             "That is the causal mask. Keys further back than the window must be hidden, too.",
+        ),
+        Mistake(
+            "without-itself",
+            lambda t, s, w: (distance(t, s) > 0) & (distance(t, s) <= w),
+            "A query does not see its own position in your mask. The window counts it: distances from 0 to"
+            " size − 1.",
+        ),
+        Mistake(
+            "one-too-few",
+            lambda t, s, w: (distance(t, s) >= 0) & (distance(t, s) < w - 1),
+            "Each query sees one key too few: with its own position they are `size`, so the distance goes "
+            "up to size − 1.",
+        ),
+        Mistake(
+            "offset-turned-around",
+            window_with_offset_turned_around,
+            "The sign of your offset is turned around: query i stands at position i + S − T, which is S − "
+            "1 for the last one.",
         ),
         Mistake(
             "mask-turned-around",
@@ -186,6 +262,17 @@ def pack_counting_on(lengths, n):
     return mask, torch.arange(n) * (torch.arange(n) < sum(lengths))
 
 
+def pack_filler_counting_on(lengths, n):
+    mask, positions = pack(lengths, n)
+    rest = n - sum(lengths)
+    return mask, torch.cat([positions[: n - rest], torch.arange(rest)])
+
+
+def pack_filler_as_a_sequence(lengths, n):
+    rest = n - sum(lengths)
+    return pack([*lengths, rest], n)
+
+
 def pack_across_sequences(lengths, n):
     segments, positions = numbered(lengths, n)
     real = segments >= 0
@@ -220,6 +307,17 @@ PACK = Exercise(
             "sequences-see-each-other",
             pack_across_sequences,
             "A token sees the sequences before its own: your mask is causal, but not block-diagonal.",
+        ),
+        Mistake(
+            "filler-counts-on",
+            pack_filler_counting_on,
+            "Your mask is right, but the positions count through the filler. They should be 0 there.",
+        ),
+        Mistake(
+            "filler-as-a-sequence",
+            pack_filler_as_a_sequence,
+            "You treat the filler as one more sequence: it attends to itself and counts its positions. It "
+            "should see nothing and be seen by nothing, and have the position 0.",
         ),
     ),
 )
@@ -261,13 +359,26 @@ SHAPES = Exercise(
             ("wrong", "wrong", "right", "right", "right", "wrong"),
             "Two of them do not run: their axis of 4 sequences lies against the axis of 3 heads.",
         ),
+        Mistake(
+            "forgets-the-heads-in-the-last",
+            ("wrong", "error", "right", "right", "right", "wrong"),
+            "The last one does not run: (4, 1, 4) & (4, 4) is (4, 4, 4), and its first 4 lies against the "
+            "axis of 3 heads.",
+        ),
+        Mistake(
+            "forgets-the-heads-in-the-second",
+            ("wrong", "right", "right", "right", "right", "error"),
+            "The second one does not run: (4, 1, 4) lines up at the right end, so its first 4 lies against"
+            " the axis of 3 heads.",
+        ),
     ),
 )
 
 
 # 5: when does a filled-in constant leak half?
 
-C, M, N = sympy.symbols("c m n", real=True)
+C = sympy.Symbol("c", real=True)
+M, N = sympy.symbols("m n", positive=True)
 
 LEAK = Exercise(
     number=5,
@@ -341,6 +452,17 @@ ROW = Exercise(
             "standard-deviation",
             sympy.sqrt(R / (1 - R)) * OUT,
             "That is the standard deviation. The variance is its square.",
+        ),
+        Mistake(
+            "probabilities-swapped",
+            (1 - R) / R * OUT**2,
+            "You took r for the probability to survive. It is the probability to be dropped: the coin "
+            "shows 1 with probability 1 − r.",
+        ),
+        Mistake(
+            "entry-not-squared",
+            R / (1 - R) * OUT,
+            "A constant factor comes out of a variance squared, and o is one: o².",
         ),
     ),
 )
@@ -481,6 +603,14 @@ class Layer(nn.Module):
         return softmax(scores, mask)
 
 
+class Cleared(Layer):
+    """Fills in −1e9 and sets the empty rows to zero afterwards."""
+
+    def weigh(self, scores, mask):
+        weights = torch.softmax(scores.masked_fill(~mask, -1e9), dim=-1)
+        return weights.masked_fill(~mask.any(-1, keepdim=True), 0)
+
+
 class Wide(Layer):
     """The same output, summed in another precision."""
 
@@ -581,6 +711,13 @@ CATCH_NUMBERS = Exercise(
             "Your test refuses a version that is right: sums in another order differ in the last digit. "
             "Compare with a tolerance.",
         ),
+        Mistake(
+            "refuses-everything",
+            lambda make: False,
+            "Your test refuses all versions, those that are right as well. Rounding alone makes "
+            "differences near 1e-7: give `allclose` an atol such as 1e-5, and compare with the same "
+            "inputs.",
+        ),
     ),
 )
 
@@ -619,6 +756,30 @@ def learns_and_drops(make):
     return every_parameter_learns(make) and not twice_the_same(make(24, 4, 0.5).train())
 
 
+def without_gradients_of_inputs(make):
+    model = make(24, 4, 0.5)
+    model(*qkv(4, 6))[0].square().sum().backward()
+    if any(parameter.grad is None for parameter in model.parameters()):
+        return False
+    return drops_in_training_only(make)
+
+
+def every_gradient_is_a_number(make):
+    q, k, v = (x.requires_grad_() for x in qkv(4, 6))
+    model = make(24, 4, 0.5)
+    model(q, k, v)[0].square().sum().backward()
+    learns = all(bool(parameter.grad.abs().sum() > 0) for parameter in model.parameters())
+    return learns and drops_in_training_only(make)
+
+
+def without_a_rate(make):
+    return every_parameter_learns(make) and not twice_the_same(make(24, 4, 0.0).train())
+
+
+def learns_and_agrees_in_evaluation(make):
+    return every_parameter_learns(make) and twice_the_same(make(24, 4, 0.5).eval())
+
+
 def has_no_parameters_and_drops(make):
     return not list(make(24, 4, 0.5).parameters()) and drops_in_training_only(make)
 
@@ -653,6 +814,30 @@ CATCH_TRAINING = Exercise(
             "Your test refuses a version that is right: it has a layer and uses it. Whether a layer is "
             "used shows in its gradient.",
         ),
+        Mistake(
+            "inputs-without-gradient",
+            without_gradients_of_inputs,
+            "Your test stops at backward for versions that have no parameters, or do not use them: nothing"
+            " in the output requires a gradient then. Let the inputs require one.",
+        ),
+        Mistake(
+            "none-is-not-a-number",
+            every_gradient_is_a_number,
+            "Your test stops at the layer that is never used: its gradient is not zero, it is None. Ask "
+            "for that first.",
+        ),
+        Mistake(
+            "rate-of-zero",
+            without_a_rate,
+            "Your test refuses versions that are right: at a rate of 0 nothing is dropped, and two calls "
+            "in training mode agree. Build the module with a rate such as 0.5.",
+        ),
+        Mistake(
+            "only-the-evaluation",
+            learns_and_agrees_in_evaluation,
+            "A version that never drops passes your test, since it is the same in evaluation, as it should"
+            " be. Compare two calls in training mode as well: they must differ.",
+        ),
     ),
 )
 
@@ -662,6 +847,7 @@ EMPTY = {
     "right, summed in another order": Wide,
     "math is not imported": partial(Layer, imported=False),
     "fills in -1e9": partial(Layer, hidden="-1e9"),
+    "fills in -1e9, clears empty rows": Cleared,
     "fills in the lowest number": partial(Layer, hidden="lowest"),
     "NaN in an empty row": partial(Layer, hidden="nan"),
 }
@@ -700,6 +886,13 @@ def only_finite(make):
         return False
 
 
+def in_float32_with_an_empty_row(make):
+    try:
+        return bool((masked_half(make, dtype=torch.float32)[:, :, 1] == 0).all())
+    except Exception:
+        return False
+
+
 def in_float32_without_an_empty_row(make):
     try:
         return bool(masked_half(make, empty=False, dtype=torch.float32).isfinite().all())
@@ -724,6 +917,12 @@ CATCH_EMPTY = Exercise(
             in_float32_without_an_empty_row,
             "In float32 and without an empty row, all versions that run at all pass your test. Try "
             "float16, and a query that may see nothing.",
+        ),
+        Mistake(
+            "float32-with-an-empty-row",
+            in_float32_with_an_empty_row,
+            "A version that fills in −1e9 and clears the empty rows passes your test. It is right in "
+            "float32, and in bfloat16; float16 cannot hold its number. Call it in float16.",
         ),
         Mistake(
             "no-empty-row",

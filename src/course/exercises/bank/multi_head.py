@@ -32,7 +32,7 @@ def run_in_heads(in_heads, x, n_heads):
         return heads.flip(-2)
 
     joined = in_heads(turn, x, n_heads)
-    return {"what the function gets": seen[0], "output": joined}
+    return {"calls of the function": len(seen), "what it gets": seen[0] if seen else None, "output": joined}
 
 
 def in_heads_with(split, merge):
@@ -49,6 +49,11 @@ def split_by_view(x, n_heads):
 
 def split_interleaved(x, n_heads):
     return x.unflatten(-1, (-1, n_heads)).permute(0, 3, 1, 2)
+
+
+def heads_one_by_one(function, x, n_heads):
+    pieces = split_heads(x, n_heads).unbind(1)
+    return torch.cat([function(piece[:, None])[:, 0] for piece in pieces], dim=-1)
 
 
 def split_without_transpose(x, n_heads):
@@ -108,11 +113,44 @@ SPLIT = Exercise(
             "You split well, but join channel by channel: the first channels of all heads come first. W_O "
             "expects one whole head after the other.",
         ),
+        Mistake(
+            "calls-once-for-each-head",
+            heads_one_by_one,
+            "You call the function once for each head. Put the heads into one tensor, (batch, heads, time, "
+            "width / heads), and call it once: that is the point of an axis for the heads.",
+        ),
+        Mistake(
+            "never-calls-the-function",
+            lambda function, x, n_heads: x,
+            "You cut and join, but never call the function on the heads.",
+        ),
     ),
 )
 
 
 # 2: three bugs in one layer
+
+
+def layer_scaled_by(number):
+    """The layer with the root of another number: `number` gets the width of a head and how many there are."""
+
+    def multi_head(x, w_q, w_k, w_v, w_o, n_heads):
+        q, k, v = (split_heads(x @ w, n_heads) for w in (w_q, w_k, w_v))
+        scores = q @ k.mT / math.sqrt(number(q.shape[-1], n_heads))
+        return merge_heads(torch.softmax(scores, dim=-1) @ v) @ w_o
+
+    return multi_head
+
+
+def layer_across_heads(x, w_q, w_k, w_v, w_o, n_heads):
+    q, k, v = ((x @ w).unflatten(-1, (n_heads, -1)) for w in (w_q, w_k, w_v))
+    return attend(q, k, v).flatten(-2) @ w_o
+
+
+def layer_over_queries(x, w_q, w_k, w_v, w_o, n_heads):
+    q, k, v = (split_heads(x @ w, n_heads) for w in (w_q, w_k, w_v))
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return merge_heads(torch.softmax(scores, dim=-2) @ v) @ w_o
 
 
 def layer_with(*, transposes=True, root_of_head=True, joins_before=True):
@@ -161,7 +199,33 @@ BUG = Exercise(
         (*draw((2, 3, 8), (8, 8), (8, 8), (8, 8), (8, 8)), 4),
         (*draw((1, 5, 6), (6, 6), (6, 6), (6, 6), (6, 6), seed=1), 2),
     ],
-    mistakes=tuple(unfixed()),
+    mistakes=(
+        *unfixed(),
+        Mistake(
+            "attends-across-heads",
+            layer_across_heads,
+            "The heads are cut right, but they stand behind the time, so each token attends to its own heads"
+            " and no token sees another. Transpose axes 1 and 2 before the scores, and back after.",
+        ),
+        Mistake(
+            "no-scale",
+            layer_scaled_by(lambda width, n_heads: 1),
+            "The scale is gone. Only the number under the root was wrong: divide by the root of the width of"
+            " one head.",
+        ),
+        Mistake(
+            "root-of-n-heads",
+            layer_scaled_by(lambda width, n_heads: n_heads),
+            "You divide by the root of the number of heads. A score adds up as many products as a head is"
+            " wide.",
+        ),
+        Mistake(
+            "softmax-over-queries",
+            layer_over_queries,
+            "The axis of the softmax was right: each query distributes its weight over the keys, the last"
+            " axis of the scores.",
+        ),
+    ),
 )
 
 
@@ -202,6 +266,28 @@ PARAMETERS = Exercise(
             lambda d, h, kv: 2 * (h * d * d + d) + 2 * (kv * d * d + d),
             "You gave each head a projection of the full width d_model. A head is d_model / n_heads wide, "
             "which is why the number of heads drops out.",
+        ),
+        Mistake(
+            "biases-at-full-width",
+            lambda d, h, kv: 2 * d * d + 2 * d * kv * d // h + 4 * d,
+            "The matrices are right, but not the biases: those of keys and values are as long as their"
+            " output, n_kv_heads · d_head, not d_model.",
+        ),
+        Mistake(
+            "keys-or-values-only",
+            lambda d, h, kv: 2 * (d * d + d) + d * kv * d // h + kv * d // h,
+            "You counted the shared heads once. Keys and values have a projection each.",
+        ),
+        Mistake(
+            "queries-shared-too",
+            lambda d, h, kv: d * d + d + 3 * (d * kv * d // h + kv * d // h),
+            "You made the queries narrower as well. Only keys and values are shared; there are still n_heads"
+            " heads of queries.",
+        ),
+        Mistake(
+            "size-of-the-group",
+            lambda d, h, kv: 2 * (d * d + d) + 2 * (d * (h // kv) * d // h + (h // kv) * d // h),
+            "You took the number of heads in a group, n_heads / n_kv_heads, for the number of heads of keys.",
         ),
     ),
 )
@@ -257,6 +343,28 @@ BOUND = Exercise(
             lambda sizes, n_heads: sum(sizes) - sum(sorted(sizes, reverse=True)[:n_heads]),
             "That is the error itself. As a share of the variance of the answers, divide by the sum of the"
             " sizes.",
+        ),
+        Mistake(
+            "share-explained",
+            lambda sizes, n_heads: 1 - smallest_error(sizes, n_heads),
+            "That is the share that the heads explain. The error is the rest.",
+        ),
+        Mistake(
+            "roots-of-the-sizes",
+            lambda sizes, n_heads: smallest_error([math.sqrt(size) for size in sizes], n_heads),
+            "The singular values are the roots of the sizes, but the error is a sum of their squares.",
+        ),
+        Mistake(
+            "slice-turns-round",
+            lambda sizes, n_heads: sum(sorted(sizes)[: len(sizes) - n_heads]) / sum(sizes),
+            "Right as long as there are no more heads than look-ups. Beyond that, len(sizes) - n_heads is"
+            " negative, and such a slice counts from the end.",
+        ),
+        Mistake(
+            "slice-to-minus-zero",
+            lambda sizes, n_heads: sum(sorted(sizes)[:-n_heads]) / sum(sizes),
+            "Right unless there are no heads at all: a slice [:-0] is [:0], which is empty. Without heads,"
+            " everything is left.",
         ),
     ),
 )
@@ -315,6 +423,19 @@ def grouped_in_turn_without_copies(q, k, v):
     return (weights @ v).unflatten(2, (group, n_query)).transpose(1, 2).flatten(1, 2)
 
 
+def grouped_in_a_loop(q, k, v):
+    group = q.shape[1] // k.shape[1]
+    heads = [
+        torch.softmax(of_group @ k[:, i : i + 1].mT / math.sqrt(q.shape[-1]), dim=-1) @ v[:, i : i + 1]
+        for i, of_group in enumerate(q.split(group, dim=1))
+    ]
+    return torch.cat(heads, dim=1)
+
+
+def grouped_without_scale(q, k, v):
+    return grouped(q * math.sqrt(q.shape[-1]), k, v)
+
+
 def grouped_by_mean(q, k, v):
     return attend(q, k.mean(1, keepdim=True), v.mean(1, keepdim=True))
 
@@ -340,6 +461,18 @@ GROUPED = Exercise(
             grouped_with_copies,
             "Your output is right, but you made a copy of the keys and values for each head. Put the "
             "queries of a group below each other instead: to their keys they are just more rows.",
+        ),
+        Mistake(
+            "copies-in-a-loop",
+            grouped_in_a_loop,
+            "Your output is right, but copies are made where keys with an axis of length one meet several"
+            " heads: torch's matrix product writes the broadcast keys down. Put the queries of a group below"
+            " each other instead.",
+        ),
+        Mistake(
+            "no-scale",
+            grouped_without_scale,
+            "Your scores are not scaled: divide the dot products by the root of d_k.",
         ),
         Mistake(
             "groups-in-turn",
@@ -412,6 +545,32 @@ CACHE = Exercise(
             "You let the width of a head depend on the heads of keys, or count the heads of queries. It is"
             " d_model / n_heads, set by the queries, and there are n_kv_heads of them to keep.",
         ),
+        Mistake(
+            "heads-as-wide-as-the-model",
+            lambda n_bytes, layers, d, h, kv, number: n_bytes // (2 * layers * kv * d * number),
+            "You let each head of keys be as wide as the model. A head is d_model // n_heads wide.",
+        ),
+        Mistake(
+            "size-of-the-group",
+            lambda n_bytes, layers, d, h, kv, number: n_bytes // (2 * layers * (h // kv) * (d // h) * number),
+            "You count the heads in a group, n_heads / n_kv_heads. What is kept are n_kv_heads heads.",
+        ),
+        Mistake(
+            "keeps-queries-too",
+            lambda n_bytes, layers, d, h, kv, number: n_bytes // (layers * (2 * kv + h) * (d // h) * number),
+            "You keep the queries as well. An earlier query is never asked again: only keys and values are"
+            " kept.",
+        ),
+        Mistake(
+            "bits",
+            lambda n_bytes, layers, d, h, kv, number: n_bytes // (16 * layers * kv * (d // h) * number),
+            "There is a factor of eight too much: number_bytes is in bytes already, not in bits.",
+        ),
+        Mistake(
+            "not-rounded-down",
+            lambda n_bytes, layers, d, h, kv, number: n_bytes / (2 * layers * kv * (d // h) * number),
+            "The last token does not fit as a whole: round down, with //.",
+        ),
     ),
 )
 
@@ -439,6 +598,14 @@ def importance_abs_early(heads, w_o, gradient):
 def importance_interleaved(heads, w_o, gradient):
     added = heads @ w_o.unflatten(0, (-1, heads.shape[1])).transpose(0, 1)
     return (added * gradient[:, None]).sum((-1, -2)).abs().mean(0)
+
+
+def importance_by_token(heads, w_o, gradient):
+    return (contributions(heads, w_o) * gradient[:, None]).sum(-1).abs().sum(-1).mean(0)
+
+
+def importance_mean_gradient(heads, w_o, gradient):
+    return (contributions(heads, w_o) * gradient.mean(0)).sum((-1, -2)).abs().mean(0)
 
 
 def importance_by_size(heads, w_o, gradient):
@@ -487,6 +654,23 @@ IMPORTANCE = Exercise(
             "The absolute value is missing: gradients of different sequences have different signs and "
             "cancel.",
         ),
+        Mistake(
+            "absolute-value-of-each-token",
+            importance_by_token,
+            "You took the absolute value token by token. A switch is for the whole sequence: sum over time"
+            " and channels first, then take the size.",
+        ),
+        Mistake(
+            "mean-of-the-gradient",
+            importance_mean_gradient,
+            "You averaged the gradients over the batch first. Each sequence has a gradient of its own, to be"
+            " multiplied with what the head adds to that very sequence.",
+        ),
+        Mistake(
+            "sum-over-the-batch",
+            lambda heads, w_o, gradient: importance(heads, w_o, gradient) * len(heads),
+            "You summed over the batch. The expectation is estimated by the mean.",
+        ),
     ),
 )
 
@@ -533,6 +717,10 @@ def library_accuracy():
 
 def run_in_the_model(attention, task, q=None, k=None, v=None, n_heads=None, mask=None):
     if task == "compute":
+        inputs = {name: x.clone().requires_grad_() for name, x in (("q", q), ("k", k), ("v", v))}
+        out = attention(*inputs.values(), n_heads, mask)
+        return {"output": out.detach(), "gradients reach": reached(out, inputs)}
+    if task == "large scores":
         return attention(q, k, v, n_heads, mask)
     if attention is library:
         return {"accuracy": library_accuracy()}
@@ -542,6 +730,15 @@ def run_in_the_model(attention, task, q=None, k=None, v=None, n_heads=None, mask
     return {"accuracy": accuracy_with(attention)}
 
 
+def reached(out, inputs):
+    """The names of the inputs on which `out` depends, as far as gradients can tell."""
+    if not out.requires_grad:
+        return "nothing"
+    gradients = torch.autograd.grad(out.square().sum(), inputs.values(), allow_unused=True)
+    found = [name for name, g in zip(inputs, gradients, strict=True) if g is not None and g.any()]
+    return ", ".join(found)
+
+
 def probes():
     """Inputs with unequal sizes, a mask with an empty row, no mask, and scores that overflow."""
     q, k, v = draw((2, 3, 8), (2, 5, 8), (2, 5, 12))
@@ -549,7 +746,7 @@ def probes():
     return [
         ("compute", 2 * q, k, 10 * v, 2, mask),
         ("compute", 2 * q, k, 10 * v, 4, None),
-        ("compute", 200 * q, k, 10 * v, 2, None),
+        ("large scores", 200 * q, k, 10 * v, 2, None),
     ]
 
 
@@ -598,6 +795,21 @@ def overflowing(q, k, v, mask):
 def over_queries(q, k, v, mask):
     weights = torch.softmax(scores_of(q, k, None), dim=-2)
     return (weights if mask is None else weights * mask) @ v
+
+
+def largest_of_all(q, k, v, mask):
+    scores = scores_of(q, k, mask)
+    exponentials = (scores - scores.max()).exp()
+    total = exponentials.sum(-1, keepdim=True)
+    return exponentials / total.masked_fill(total == 0, 1) @ v
+
+
+def scaled_by_heads(q, k, v, mask):
+    return attend(q, k, v, mask=mask, scale=1 / math.sqrt(q.shape[1]))
+
+
+def in_one_head(q, k, v, n_heads, mask=None):
+    return attend(q, k, v, mask=mask)
 
 
 def detached(q, k, v, mask):
@@ -670,6 +882,30 @@ CLOSING = Exercise(
             own_heads(right_attention, split_by_view, merge_by_view),
             "Your heads hold pieces of neighbouring tokens. Cut the width: reshape to (batch, time, heads,"
             " width), then transpose; and the same way back.",
+        ),
+        Mistake(
+            "largest-of-all-scores",
+            own_heads(largest_of_all),
+            "You subtract the largest score of all. Rows whose own scores are much smaller lose all their"
+            " exponentials: subtract the largest of each row.",
+        ),
+        Mistake(
+            "root-of-n-heads",
+            own_heads(scaled_by_heads),
+            "You divide by the root of the number of heads. A score adds up as many products as a head is"
+            " wide.",
+        ),
+        Mistake(
+            "one-head-only",
+            in_one_head,
+            "All channels attend with the same weights: n_heads is not used. Cut q, k and v into heads"
+            " first.",
+        ),
+        Mistake(
+            "joins-by-view",
+            own_heads(right_attention, split_heads, merge_by_view),
+            "Your heads are right, but joined without transposing back: a row of the result holds several"
+            " tokens of one head. Transpose axes 1 and 2 first.",
         ),
         Mistake(
             "detaches-the-weights",

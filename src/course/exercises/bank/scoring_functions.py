@@ -102,7 +102,17 @@ ADDITIVE = Exercise(
 
 def run_factors(factors, weight):
     w_q, w_k = factors(weight)
-    return {"columns of the two": (w_q.shape[1], w_k.shape[1]), "w_q @ w_k.T": w_q @ w_k.T}
+    fit = w_q.shape[-1] == w_k.shape[-1]
+    return {
+        "the shape of w_q": tuple(w_q.shape),
+        "the shape of w_k": tuple(w_k.shape),
+        "w_q @ w_k.T": w_q @ w_k.T if fit else None,
+    }
+
+
+def product(*shapes, scale=1.0, seed=0):
+    a, b = draw(*shapes, seed=seed)
+    return (scale * a @ b,)
 
 
 def decompose(weight):
@@ -135,6 +145,22 @@ def factors_of_columns(weight):
     return u[:, :rank] * sigma[:rank], vt[:, :rank]
 
 
+def factors_above_a_fixed_number(weight):
+    u, sigma, vt, _ = decompose(weight)
+    rank = int((sigma > 1e-5).sum())
+    return u[:, :rank] * sigma[:rank], vt[:rank].T
+
+
+def factors_with_rows_of_vt(weight):
+    u, sigma, vt, rank = decompose(weight)
+    return u[:, :rank] * sigma[:rank], vt[:rank]
+
+
+def factors_swapped(weight):
+    w_q, w_k = factors(weight)
+    return w_k, w_q
+
+
 def factors_with_one_root(weight):
     u, sigma, vt, rank = decompose(weight)
     return u[:, :rank] * sigma[:rank].sqrt(), vt[:rank].T
@@ -147,8 +173,9 @@ FACTORS = Exercise(
     run=run_factors,
     atol=1e-4,
     cases=lambda: [
-        (a @ b,)
-        for a, b in (draw((6, 2), (2, 6)), draw((5, 1), (1, 5), seed=1), draw((7, 4), (4, 7), seed=2))
+        product((6, 2), (2, 5)),
+        product((4, 1), (1, 6), seed=1, scale=0.001),
+        product((7, 4), (4, 6), seed=2, scale=100.0),
     ],
     mistakes=(
         Mistake(
@@ -180,6 +207,23 @@ FACTORS = Exercise(
             factors_with_one_root,
             "Only one of your factors carries the root of the singular values, so their product has the "
             "roots. Both need it, or one needs the whole.",
+        ),
+        Mistake(
+            "fixed-threshold",
+            factors_above_a_fixed_number,
+            "Your factors are right for small matrices. For one with entries a hundred times as large you "
+            "keep columns that are rounding errors: compare with 1e-5 of the largest singular value.",
+        ),
+        Mistake(
+            "rows-of-vt",
+            factors_with_rows_of_vt,
+            "Your second factor lies on its side: (r, d_k). Its rows are the singular vectors; w_k has them "
+            "as columns, (d_k, r). Transpose.",
+        ),
+        Mistake(
+            "swaps-the-two",
+            factors_swapped,
+            "You return the two in the wrong order. W has d_q rows, so w_q is made of columns of U.",
         ),
     ),
 )
@@ -226,6 +270,24 @@ TEMPERATURE = Exercise(
             SIGMA**2 / (2 * ALPHA * BETA),
             "A factor of two is too much: −‖q − k‖²/2σ² holds +2 q·k/2σ², which is q·k/σ².",
         ),
+        Mistake(
+            "upside-down-without-the-two",
+            ALPHA * BETA / (2 * SIGMA**2),
+            "Two things: that is what the cosine would be multiplied by, and a temperature divides; and the "
+            "square of the distance holds the dot product twice, which cancels the 2 of 2σ².",
+        ),
+        Mistake(
+            "lengths-on-top",
+            ALPHA * BETA * SIGMA**2,
+            "The lengths are on the wrong side. The scores are αβ cos(q, k)/σ²: what multiplies the cosine "
+            "divides the temperature.",
+        ),
+        Mistake(
+            "only-the-width",
+            1 / SIGMA**2,
+            "That is what the dot product is multiplied by. A temperature divides, and what it divides is "
+            "the cosine: the dot product without both lengths.",
+        ),
     ),
 )
 
@@ -259,6 +321,11 @@ def pairs_both_interleaved(q, k, w_1, w):
 
 def pairs_key_before_query(q, k, w_1, w):
     pairs = torch.cat([k.repeat(len(q), 1), q.repeat_interleave(len(k), dim=0)], dim=-1)
+    return (torch.tanh(pairs @ w_1) @ w).view(len(q), len(k))
+
+
+def pairs_swapped_as_given(q, k, w_1, w):
+    pairs = torch.cat([k.repeat_interleave(len(q), dim=0), q.repeat(len(k), 1)], dim=-1)
     return (torch.tanh(pairs @ w_1) @ w).view(len(q), len(k))
 
 
@@ -302,6 +369,12 @@ PAIRS = Exercise(
             "The pairs have the right order, but the key stands before the query: the upper block of w_1 "
             "belongs to the query.",
         ),
+        Mistake(
+            "swaps-the-halves",
+            pairs_swapped_as_given,
+            "You put the key before the query. That spoils what was right, as the upper block of w_1 belongs "
+            "to the query, and leaves the order of the rows as it was: all queries for the first key first.",
+        ),
     ),
 )
 
@@ -339,6 +412,19 @@ JOINED_BYTES = Exercise(
             "forgets-the-tanh",
             lambda n_query, n_key, d, d_hidden: 4 * n_query * n_key * (2 * d + d_hidden + 1),
             "You counted one hidden tensor. The product with w_1 makes one, its tanh makes another.",
+        ),
+        Mistake(
+            "counts-the-copies",
+            lambda n_query, n_key, d, d_hidden: 4 * n_query * n_key * (4 * d + 2 * d_hidden + 1),
+            "You counted what repeat and repeat_interleave copy before they are joined. The question leaves "
+            "that out: expand joins without it.",
+        ),
+        Mistake(
+            "counts-the-inputs",
+            lambda n_query, n_key, d, d_hidden: (
+                4 * (n_query * n_key * (2 * d + 2 * d_hidden + 1) + (n_query + n_key) * d)
+            ),
+            "You counted queries and keys as well. They are read; asked for is what the code writes.",
         ),
         Mistake(
             "forgets-the-scores",
@@ -417,6 +503,15 @@ def slices_of_joined_pairs(q, k, w_q, w_k, w, n_rows):
     return torch.cat([pairs_in_order(rows, k, w_1, w) for rows in q.split(n_rows)])
 
 
+def slices_of_keys(q, k, w_q, w_k, w, n_rows):
+    return additive_in_slices(k, q, w_k, w_q, w, n_rows).T
+
+
+def slices_by_number(q, k, w_q, w_k, w, n_rows):
+    from_q, from_k = q @ w_q, k @ w_k
+    return torch.cat([torch.tanh(rows[:, None] + from_k) @ w for rows in from_q.chunk(n_rows)])
+
+
 def slices_side_by_side(q, k, w_q, w_k, w, n_rows):
     from_q, from_k = q @ w_q, k @ w_k
     slices = [torch.tanh(rows[:, None] + from_k) @ w for rows in from_q.split(n_rows)]
@@ -430,7 +525,7 @@ LEAN = Exercise(
     run=run_lean,
     cases=lambda: [
         (*draw((30, 40), (20, 30), (40, 8), (30, 8), (8,)), 7),
-        (*draw((50, 20), (90, 20), (20, 4), (20, 4), (4,), seed=1), 10),
+        (*draw((50, 20), (90, 20), (20, 8), (20, 8), (8,), seed=1), 4),
     ],
     mistakes=(
         Mistake(
@@ -462,6 +557,18 @@ LEAN = Exercise(
             slices_of_joined_pairs,
             "Your scores are right, but you join the vectors of each pair and project the pairs. That "
             "takes T·S products where T + S will do, and a tensor of pairs.",
+        ),
+        Mistake(
+            "cuts-the-keys",
+            slices_of_keys,
+            "Your scores are right, but you cut the keys: all queries meet n_rows keys at a time. Asked for "
+            "is the reverse, n_rows queries that meet all the keys.",
+        ),
+        Mistake(
+            "number-of-slices",
+            slices_by_number,
+            "Your scores are right, but you make n_rows slices. n_rows is how many queries a slice may hold: "
+            "split(n_rows), not chunk(n_rows).",
         ),
         Mistake(
             "transposed",
@@ -536,6 +643,26 @@ def fused_half_scale(q, k, v, sigma):
     return F.scaled_dot_product_attention(*longer(q, k, *ends), v, scale=1 / (2 * sigma**2))
 
 
+def fused_fine_scaled_twice(q, k, v, sigma):
+    ends = torch.ones_like(q[..., :1]), -k.square().sum(-1, keepdim=True) / (2 * sigma**2)
+    return F.scaled_dot_product_attention(*longer(q, k, *ends), v, scale=1 / sigma**2)
+
+
+def fused_without_sigma(q, k, v, sigma):
+    ends = torch.ones_like(q[..., :1]), -k.square().sum(-1, keepdim=True) / 2
+    return F.scaled_dot_product_attention(*longer(q, k, *ends), v, scale=1.0)
+
+
+def fused_sigma_not_squared(q, k, v, sigma):
+    ends = torch.ones_like(q[..., :1]), -k.square().sum(-1, keepdim=True) / 2
+    return F.scaled_dot_product_attention(*longer(q, k, *ends), v, scale=1 / sigma)
+
+
+def fused_detached(q, k, v, sigma):
+    ends = torch.ones_like(q[..., :1]), -k.detach().square().sum(-1, keepdim=True) / 2
+    return F.scaled_dot_product_attention(*longer(q, k, *ends), v, scale=1 / sigma**2)
+
+
 FUSED = Exercise(
     number=7,
     kind="faster",
@@ -574,13 +701,35 @@ FUSED = Exercise(
         Mistake(
             "length-of-the-query",
             fused_norm_of_the_query,
-            "You put the squared length of the query in. That is the same along the whole row, so it has "
-            "no effect, and what you compute is the plain dot product.",
+            "What you compute is the plain dot product with the right scale: the squared lengths of the keys "
+            "do not get in. (Those of the queries have no effect, as they are the same along the whole row.)",
         ),
         Mistake(
             "length-not-squared",
             fused_length_not_squared,
             "The last entry of the key is its length; it must be the square of the length.",
+        ),
+        Mistake(
+            "sigma-in-the-entry-too",
+            fused_fine_scaled_twice,
+            "σ enters twice for the squared length: your entry divides by σ² and the scale does, too. The "
+            "scale multiplies the whole dot product, that entry included.",
+        ),
+        Mistake(
+            "forgets-sigma",
+            fused_without_sigma,
+            "With scale 1 this is the kernel of width one, whatever sigma is. Put 1/σ² into the scale.",
+        ),
+        Mistake(
+            "sigma-not-squared",
+            fused_sigma_not_squared,
+            "You scale by 1/σ. The distance is squared, so its width is, too: 1/σ².",
+        ),
+        Mistake(
+            "cuts-the-gradient",
+            fused_detached,
+            "Your output is right, but the extra entry is cut off from the keys, so their gradient lacks the "
+            "part that goes through their lengths. Leave the detach out.",
         ),
         Mistake(
             "half-the-scale",

@@ -52,6 +52,19 @@ def softmax_clamped(e):
     return softmax_without_shift(e.clamp(-60, 60))
 
 
+def softmax_minus_the_smallest(e):
+    return softmax_without_shift(e - e.amin(-1, keepdim=True))
+
+
+def softmax_repaired(e):
+    return softmax_without_shift(e).nan_to_num()
+
+
+def softmax_of_all_sums(e):
+    exponentials = (e - e.amax(-1, keepdim=True)).exp()
+    return exponentials / exponentials.sum()
+
+
 def scores_of_all_kinds():
     (usual,) = draw((3, 5), scale=3.0)
     levels = torch.tensor([[900.0], [-900.0], [0.0]]) + draw((3, 4), seed=1)[0]
@@ -59,7 +72,9 @@ def scores_of_all_kinds():
     outlier[0, 3] = 500.0
     low = draw((2, 5), seed=2)[0] - 30
     steps = torch.tensor([[40.0, 70.0, 72.0], [80.0, 20.0, 79.0]])
-    return [(e,) for e in (usual, levels, outlier, low, steps)]
+    sunk = torch.zeros(2, 6)
+    sunk[0, 2] = -95.0
+    return [(e,) for e in (usual, levels, outlier, low, steps, sunk)]
 
 
 STABLE = Exercise(
@@ -109,6 +124,24 @@ STABLE = Exercise(
             softmax_clamped,
             "You clamp the scores. Nothing overflows, but all scores beyond the limit become equal: 70 and"
             " 72 must not get the same weight.",
+        ),
+        Mistake(
+            "subtracts-the-smallest",
+            softmax_minus_the_smallest,
+            "You subtract the smallest score. Then no exponent is negative, and the large ones overflow "
+            "all the sooner. Subtract the largest, so that no exponent is positive.",
+        ),
+        Mistake(
+            "repairs-nan-afterwards",
+            softmax_repaired,
+            "You replace NaN after the division. The weights are lost by then: a row of zeros, or of a "
+            "single 1, is no softmax. Avoid the overflow by subtracting the largest score of each row.",
+        ),
+        Mistake(
+            "sum-over-everything",
+            softmax_of_all_sums,
+            "You divide by the sum over all rows. Each query has weights of its own: sum over the last "
+            "axis, with keepdim=True.",
         ),
     ),
 )
@@ -185,6 +218,11 @@ LOG = Exercise(
             "Your values are right, but your gradient is not: the sum was detached. Only the maximum may "
             "be taken out of the graph.",
         ),
+        Mistake(
+            "over-the-queries",
+            lambda e: torch.log_softmax(e, dim=0),
+            "Your columns are normalised, not your rows. The keys are the last axis.",
+        ),
     ),
 )
 
@@ -229,6 +267,12 @@ OVERFLOW = Exercise(
             "returns-the-number",
             lambda e, f: (2 - 2.0**-f) * (2.0 ** (2 ** (e - 1) - 1)),
             "That is the largest number of the format. Its logarithm is the largest score.",
+        ),
+        Mistake(
+            "fraction-for-precision",
+            lambda e, f: math.log(2 - 2.0 ** (1 - f)) + (2 ** (e - 1) - 1) * math.log(2),
+            "You put the bits of the fraction for t. The precision t counts the leading one as well, which"
+            " is not stored: t = fraction bits + 1.",
         ),
     ),
 )
@@ -315,6 +359,18 @@ BACKWARD = Exercise(
             lambda p, g: g - (p * g).sum(-1, keepdim=True),
             "You left out the factor p in front. A key without weight gets no gradient.",
         ),
+        Mistake(
+            "forgets-the-weights-of-the-mean",
+            lambda p, g: p * g - (p * g).sum(-1, keepdim=True),
+            "The second term of J g is p ⟨p, g⟩: you left out its factor p. Each row of your answer must "
+            "sum to zero.",
+        ),
+        Mistake(
+            "sum-over-the-queries",
+            lambda p, g: p * (g - (p * g).sum(0, keepdim=True)),
+            "You sum p · g over the first axis. The keys are the last one, and each query has a mean of "
+            "its own.",
+        ),
     ),
 )
 
@@ -357,6 +413,16 @@ ENTROPY = Exercise(
             GAP * P * (1 - P) / TAU**3,
             "The variance of a score that is Δ with probability p and 0 otherwise has the unit of Δ²: Δ² p"
             " (1 − p).",
+        ),
+        Mistake(
+            "variance-alone",
+            GAP**2 * P * (1 - P),
+            "That is the variance of the scores. The rate divides it by τ³.",
+        ),
+        Mistake(
+            "derivative-of-the-weight",
+            -GAP * P * (1 - P) / TAU**2,
+            "That is dp/dτ. The entropy changes with p at the rate dH/dp = −Δ/τ: multiply.",
         ),
     ),
 )
@@ -462,6 +528,17 @@ MASKED = Exercise(
             "You multiply the scores by the mask. A forbidden key then has the score 0, which is no "
             "prohibition: it may even be the largest.",
         ),
+        Mistake(
+            "mask-turned-around",
+            lambda e, mask: masked(e, ~mask),
+            "Your mask is turned around: True means that the key is allowed.",
+        ),
+        Mistake(
+            "adds-a-large-number",
+            lambda e, mask: torch.softmax(e + ~mask * -1e9, -1),
+            "You add −1e9 to forbidden scores. A row without any key then has −1e9 everywhere, and only "
+            "differences count: it gets weights for keys that it must not see. It should get zeros.",
+        ),
     ),
 )
 
@@ -533,6 +610,16 @@ def pass_twice(stream):
     return m + math.log(sum(math.exp(e - m) for e in stream))
 
 
+def pass_starting_again(stream):
+    m, s = -math.inf, 0.0
+    for e in stream:
+        if e > m:
+            m, s = e, 1.0
+        elif e > -math.inf:
+            s += math.exp(e - m)
+    return m + math.log(s) if s else -math.inf
+
+
 def pass_forgets_the_maximum(stream):
     m, s = -math.inf, 0.0
     for e in stream:
@@ -554,6 +641,7 @@ STREAM = Exercise(
         ([4.0, 3.0, 2.0],),
         ([-900.0, -901.0, -899.0],),
         ([900.0, 901.0, 1000.0],),
+        ([1.0, 3.0, 2.0, 1000.0, 999.0],),
         ([-math.inf, 2.0, -math.inf, 3.0],),
         ([-math.inf, -math.inf],),
     ],
@@ -598,6 +686,12 @@ STREAM = Exercise(
             "forgets-the-maximum",
             pass_forgets_the_maximum,
             "You return log s alone. The sum is that of exp(e − m): add m back.",
+        ),
+        Mistake(
+            "starts-again",
+            pass_starting_again,
+            "With each new maximum you begin a new sum of 1. The scores before it still count: multiply "
+            "the old sum by exp(old maximum − new maximum), then add 1.",
         ),
     ),
 )
@@ -649,6 +743,16 @@ DROWNING = Exercise(
             lambda d, b, p: 1 + math.exp(b * math.sqrt(d) - b**2 / 2),
             "That is the length at which half of the weight is left. Solve for any share: set 1/(1 + (S − "
             "1)x) equal to p.",
+        ),
+        Mistake(
+            "variance-not-halved",
+            lambda d, b, p: 1 + (1 - p) / p * math.exp(b * math.sqrt(d) - b**2),
+            "The mean of exp(βz) is exp(β²/2): completing the square leaves half of β².",
+        ),
+        Mistake(
+            "rounds",
+            lambda d, b, p: round(audible(d, b, p)),
+            "Your number is rounded. Return it as it comes out of the formula.",
         ),
     ),
     rtol=1e-4,
