@@ -1,0 +1,492 @@
+"""Exercises of the chapter on absolute positions."""
+
+from __future__ import annotations
+
+import math
+
+import sympy
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from course.exercises.exercise import Exercise, Mistake
+from course.positions import sinusoidal
+
+
+def draw(*shapes, seed=0, requires_grad=False):
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.randn(shape, generator=generator).requires_grad_(requires_grad) for shape in shapes)
+
+
+# 1: the table
+
+
+def table_by(angles, first=torch.sin, second=torch.cos):
+    return torch.stack([first(angles), second(angles)], -1).flatten(-2)
+
+
+def angles_of(positions, frequencies):
+    return positions[:, None] * frequencies
+
+
+def even(d):
+    return torch.arange(0, d, 2).double()
+
+
+def table_with_halves(n, d):
+    pe = sinusoidal(n, d)
+    return torch.cat([pe[:, ::2], pe[:, 1::2]], 1)
+
+
+def table_with_half_exponents(n, d):
+    return table_by(angles_of(torch.arange(n).double(), 10000 ** -(torch.arange(d // 2) / d))).float()
+
+
+def table_with_columns_as_index(n, d):
+    columns = torch.arange(d)
+    angles = angles_of(torch.arange(n).double(), 10000 ** (-2 * columns / d))
+    return torch.where(columns % 2 == 0, angles.sin(), angles.cos()).float()
+
+
+def table_from_one(n, d):
+    return sinusoidal(n + 1, d)[1:]
+
+
+def table_with_cosine_first(n, d):
+    pe = sinusoidal(n, d)
+    return torch.stack([pe[:, 1::2], pe[:, ::2]], -1).flatten(-2)
+
+
+def table_multiplied(n, d):
+    return table_by(angles_of(torch.arange(n).double(), 10000 ** (even(d) / d))).float()
+
+
+TABLE = Exercise(
+    number=1,
+    kind="implement",
+    reference=sinusoidal,
+    cases=lambda: [(5, 6), (12, 4), (1, 2)],
+    mistakes=(
+        Mistake(
+            "halves",
+            table_with_halves,
+            "You put all sines first and all cosines after. That is the layout of Tensor2Tensor; the one of "
+            "the paper has them side by side, sine in column 2i, cosine in column 2i + 1.",
+        ),
+        Mistake(
+            "half-exponent",
+            table_with_half_exponents,
+            "Your exponent is i/d. It is 2i/d, or yours would stop at wavelengths of 100 · 2π.",
+        ),
+        Mistake(
+            "column-as-index",
+            table_with_columns_as_index,
+            "You use the number of the column for i. Columns 2i and 2i + 1 share one frequency, with i = "
+            "column // 2; otherwise sine and cosine do not belong to one rotation.",
+        ),
+        Mistake(
+            "counts-from-one",
+            table_from_one,
+            "Your first row is that of position 1. Positions count from zero: sines 0, cosines 1.",
+        ),
+        Mistake(
+            "cosine-first",
+            table_with_cosine_first,
+            "Sine and cosine have changed places: the sine stands in the even column.",
+        ),
+        Mistake(
+            "multiplies-by-the-power",
+            table_multiplied,
+            "You multiply the position by 10000^(2i/d) instead of dividing: the waves become shorter from "
+            "pair to pair.",
+        ),
+    ),
+)
+
+
+# 2: the distance of two positions
+
+OMEGA, OFFSET = sympy.symbols("omega k", positive=True)
+
+DISTANCE = Exercise(
+    number=2,
+    kind="derive",
+    reference=4 * sympy.sin(OMEGA * OFFSET / 2) ** 2,
+    mistakes=(
+        Mistake(
+            "not-squared",
+            2 * sympy.sin(OMEGA * OFFSET / 2),
+            "That is the distance (where the sine is positive). The squared distance is asked for.",
+        ),
+        Mistake(
+            "dot-product",
+            sympy.cos(OMEGA * OFFSET),
+            "That is the dot product. The squared distance is the two squared lengths less twice that.",
+        ),
+        Mistake(
+            "counts-the-length-once",
+            1 - 2 * sympy.cos(OMEGA * OFFSET),
+            "Both vectors have the squared length 1, so there is a 2 in front. At k = 0 your distance is "
+            "negative.",
+        ),
+        Mistake(
+            "forgets-the-factor-two",
+            2 - sympy.cos(OMEGA * OFFSET),
+            "The mixed term comes twice: |a − b|² = |a|² + |b|² − 2 a·b. At k = 0 the distance must be 0.",
+        ),
+        Mistake(
+            "angle-not-halved",
+            4 * sympy.sin(OMEGA * OFFSET) ** 2,
+            "1 − cos x = 2 sin²(x/2): the angle is halved.",
+        ),
+        Mistake(
+            "wrong-sign",
+            2 + 2 * sympy.cos(OMEGA * OFFSET),
+            "That is the squared length of the sum. At k = 0 the distance must be 0.",
+        ),
+    ),
+)
+
+
+# 3: the step as a matrix
+
+
+def shift(k, d):
+    return torch.block_diag(*(turn(k * 10000 ** (-2 * i / d)) for i in range(d // 2)))
+
+
+def turn(angle):
+    c, s = math.cos(angle), math.sin(angle)
+    return torch.tensor([[c, -s], [s, c]])
+
+
+def shift_without_sign(k, d):
+    columns = torch.arange(d)
+    return torch.where(columns[:, None] < columns, -shift(k, d), shift(k, d))
+
+
+def shift_for_halves(k, d):
+    order = [*range(0, d, 2), *range(1, d, 2)]
+    return shift(k, d)[order][:, order]
+
+
+SHIFT = Exercise(
+    number=3,
+    kind="implement",
+    reference=shift,
+    cases=lambda: [(1, 4), (3, 6), (-20, 8)],
+    mistakes=(
+        Mistake(
+            "steps-back",
+            lambda k, d: shift(-k, d),
+            "Your matrix moves positions by −k. Vectors are rows here, so the matrix stands on the right; "
+            "in the usual form for columns the minus stands at the other sine.",
+        ),
+        Mistake(
+            "one-frequency",
+            lambda k, d: torch.block_diag(*(turn(float(k)) for _ in range(d // 2))),
+            "All your pairs turn by k. Pair i turns by k ω_i, with its own frequency.",
+        ),
+        Mistake(
+            "halves",
+            shift_for_halves,
+            "Your matrix fits the layout with all sines first. Here sine and cosine of a pair are "
+            "neighbours, and the matrix is made of 2 × 2 blocks on the diagonal.",
+        ),
+        Mistake(
+            "half-exponent",
+            lambda k, d: torch.block_diag(*(turn(k * 10000 ** (-i / d)) for i in range(d // 2))),
+            "Your frequencies have the exponent −i/d. It is −2i/d.",
+        ),
+        Mistake(
+            "forgets-the-sign",
+            shift_without_sign,
+            "Check the signs: exactly one of the two sines in each block has a minus.",
+        ),
+    ),
+)
+
+
+# 4: which pairs turn
+
+
+def pairs_that_turn(d, n):
+    return sum(2 * math.pi * 10000 ** (2 * i / d) <= n for i in range(d // 2))
+
+
+TURNS = Exercise(
+    number=4,
+    kind="predict",
+    reference=pairs_that_turn,
+    cases=lambda: [(512, 512), (64, 16), (128, 4096), (64, 100_000), (16, 3)],
+    mistakes=(
+        Mistake(
+            "forgets-two-pi",
+            lambda d, n: sum(10000 ** (2 * i / d) <= n for i in range(d // 2)),
+            "You count the pairs that have turned by one radian. A full turn has 2π.",
+        ),
+        Mistake(
+            "half-turn",
+            lambda d, n: sum(math.pi * 10000 ** (2 * i / d) <= n for i in range(d // 2)),
+            "You count half turns: a full turn takes 2π/ω positions.",
+        ),
+        Mistake(
+            "half-exponent",
+            lambda d, n: sum(2 * math.pi * 10000 ** (i / d) <= n for i in range(d // 2)),
+            "Your exponent is i/d. The wavelength of pair i is 2π · 10000^(2i/d).",
+        ),
+        Mistake(
+            "counts-columns",
+            lambda d, n: 2 * pairs_that_turn(d, n),
+            "You count columns. Two columns make a pair.",
+        ),
+        Mistake(
+            "counts-those-that-do-not",
+            lambda d, n: d // 2 - pairs_that_turn(d, n),
+            "Those are the pairs that do not come round. The fast pairs, with the short waves, do.",
+        ),
+        Mistake(
+            "formula-without-limits",
+            lambda d, n: math.floor(d / 2 * math.log(n / (2 * math.pi)) / math.log(10000)) + 1,
+            "Your formula is right between the limits: there are no fewer than 0 pairs and no more than d/2.",
+        ),
+    ),
+)
+
+
+# 5: positions of a batch
+
+
+def add_positions(x, start=0):
+    time, d = x.shape[-2:]
+    return x + sinusoidal(start + time, d)[start:]
+
+
+def add_by_batch(x, start=0):
+    return x + sinusoidal(start + x.shape[0], x.shape[-1])[start:, None]
+
+
+def add_in_place(x, start=0):
+    x.data += sinusoidal(start + x.shape[-2], x.shape[-1])[start:]
+    return x
+
+
+def add_scaling_both(x, start=0):
+    return add_positions(x, start) * math.sqrt(x.shape[-1])
+
+
+def run_on_a_copy(answer, x, start):
+    given = x.clone()
+    out = answer(given, start)
+    return {"output": out.clone(), "input left alone": torch.equal(given, x)}
+
+
+BATCH = Exercise(
+    number=5,
+    kind="find the bug",
+    reference=add_positions,
+    run=run_on_a_copy,
+    cases=lambda: [(draw((2, 5, 6))[0], 0), (draw((3, 4, 8), seed=1)[0], 7), (draw((1, 6, 4), seed=2)[0], 2)],
+    mistakes=(
+        Mistake(
+            "one-position-per-sequence",
+            add_by_batch,
+            "The bug is still there: x.shape[0] is the batch, so every token of a sequence gets the same "
+            "position, and which one depends on its place in the batch. Time is the axis before the last.",
+        ),
+        Mistake(
+            "ignores-the-start",
+            lambda x, start=0: add_positions(x, 0),
+            "You begin at position 0 whatever `start` says. A token that continues a text is not its first.",
+        ),
+        Mistake(
+            "start-off-by-one",
+            lambda x, start=0: add_positions(x, start + 1),
+            "Your positions are one too high: the first token has the position `start`, and counting begins "
+            "at zero.",
+        ),
+        Mistake(
+            "changes-its-input",
+            add_in_place,
+            "The sum is right, but it is written into x. The caller's embeddings have changed, and a second "
+            "call would add the positions again.",
+        ),
+        Mistake(
+            "scales-the-sum",
+            add_scaling_both,
+            "You multiply the sum by √d. The factor belongs to the embedding alone, before the positions are "
+            "added; and here x is embedded already.",
+        ),
+    ),
+)
+
+
+# 6: four parts
+
+
+def four_parts(x, f, y, g, w_q, w_k):
+    scale = 1 / math.sqrt(w_q.shape[1])
+    return torch.stack([scale * (a @ w_q) @ (b @ w_k).mT for a in (x, f) for b in (y, g)])
+
+
+def parts_unscaled(x, f, y, g, w_q, w_k):
+    return four_parts(x, f, y, g, w_q, w_k) * math.sqrt(w_q.shape[1])
+
+
+def parts_swapped(x, f, y, g, w_q, w_k):
+    return four_parts(x, f, y, g, w_q, w_k)[[0, 2, 1, 3]]
+
+
+def parts_by_width(x, f, y, g, w_q, w_k):
+    return parts_unscaled(x, f, y, g, w_q, w_k) / math.sqrt(w_q.shape[0])
+
+
+def parts_one_projection(x, f, y, g, w_q, w_k):
+    return four_parts(x, f, y, g, w_q, w_q)
+
+
+def parts_without_mixed(x, f, y, g, w_q, w_k):
+    parts = four_parts(x, f, y, g, w_q, w_k)
+    return torch.stack([parts[0], 0 * parts[1], 0 * parts[2], parts[3]])
+
+
+def parts_as_weights(x, f, y, g, w_q, w_k):
+    return four_parts(x, f, y, g, w_q, w_k).softmax(-1)
+
+
+PARTS = Exercise(
+    number=6,
+    kind="implement",
+    reference=four_parts,
+    gradients=True,
+    cases=lambda: [
+        draw((3, 6), (3, 6), (5, 6), (5, 6), (6, 4), (6, 4), requires_grad=True),
+        draw((2, 8), (2, 8), (4, 8), (4, 8), (8, 3), (8, 3), seed=1, requires_grad=True),
+    ],
+    mistakes=(
+        Mistake(
+            "no-scale",
+            parts_unscaled,
+            "Your parts are those of the dot product. Their sum must be the score, which is divided by √d_k.",
+        ),
+        Mistake(
+            "mixed-parts-swapped",
+            parts_swapped,
+            "Your second and third part have changed places. The first word is the query: content–position "
+            "is a query's content that meets the position of a key.",
+        ),
+        Mistake(
+            "root-of-d-model",
+            parts_by_width,
+            "You divide by the root of d_model. The vectors in the product have the width d_k.",
+        ),
+        Mistake(
+            "one-projection",
+            parts_one_projection,
+            "You use W_Q on both sides. Keys have a projection of their own.",
+        ),
+        Mistake(
+            "forgets-the-mixed-parts",
+            parts_without_mixed,
+            "(x + f)(y + g) has four products, not two: your mixed parts are zero.",
+        ),
+        Mistake(
+            "softmax-of-each-part",
+            parts_as_weights,
+            "You took the softmax of each part. Scores add up, weights do not: softmax comes after the sum.",
+        ),
+    ),
+)
+
+
+# 7: all dot products of a table
+
+
+def gram(n, d):
+    offsets = torch.arange(n)
+    frequencies = 10000 ** (-torch.arange(0, d, 2) / d)
+    by_offset = (offsets[:, None] * frequencies).cos().sum(1)
+    return by_offset[(offsets[:, None] - offsets).abs()]
+
+
+def gram_by_product(n, d):
+    pe = sinusoidal(n, d)
+    return pe @ pe.T
+
+
+def gram_by_broadcast(n, d):
+    offsets = torch.arange(n)[:, None] - torch.arange(n)
+    return (offsets[..., None] * 10000 ** (-torch.arange(0, d, 2) / d)).cos().sum(-1)
+
+
+def gram_wrapped(n, d):
+    offsets = torch.arange(n)
+    by_offset = (offsets[:, None] * 10000 ** (-torch.arange(0, d, 2) / d)).cos().sum(1)
+    return by_offset[offsets[:, None] - offsets]
+
+
+class LargestTensor(TorchDispatchMode):
+    """Watches how many numbers the largest new tensor holds; views are not new."""
+
+    def __enter__(self):
+        self.size = 0
+        return super().__enter__()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        out = function(*args, **(kwargs or {}))
+        if isinstance(out, torch.Tensor) and not function.is_view:
+            self.size = max(self.size, out.numel())
+        return out
+
+
+def run_counting(answer, n, d):
+    with FlopCounterMode(display=False) as counter:
+        answer(n, d)
+    with LargestTensor() as largest:
+        out = answer(n, d)
+    return {
+        "products": out,
+        "no product of matrices": counter.get_total_flops() == 0,
+        "no tensor larger than the answer": largest.size <= max(n * n, n * d),
+    }
+
+
+GRAM = Exercise(
+    number=7,
+    kind="faster",
+    reference=gram,
+    run=run_counting,
+    cases=lambda: [(7, 6), (20, 12), (33, 8)],
+    mistakes=(
+        Mistake(
+            "multiplies-the-table",
+            gram_by_product,
+            "Your numbers are right, but 2n²d operations were spent on a product of matrices. There are only "
+            "n different offsets: compute one sum of cosines for each.",
+        ),
+        Mistake(
+            "a-cosine-for-each-pair",
+            gram_by_broadcast,
+            "Your numbers are right, but you take cosines for every pair of positions, in a tensor of n × n "
+            "× d/2. Take them once for each offset, then pick.",
+        ),
+        Mistake(
+            "offsets-wrap-around",
+            gram_wrapped,
+            "Above the diagonal your offsets are negative, and a negative index counts from the end: offset "
+            "−1 became n − 1. Cosine is even: use the absolute offset.",
+        ),
+        Mistake(
+            "mean-for-sum",
+            lambda n, d: gram(n, d) / (d / 2),
+            "You took the mean over the pairs. The dot product is their sum; its diagonal is d/2.",
+        ),
+        Mistake(
+            "sums-over-columns",
+            lambda n, d: 2 * gram(n, d),
+            "Your sum runs over all columns. Sine and cosine of a pair together make one cosine: d/2 terms.",
+        ),
+    ),
+)
+
+EXERCISES = (TABLE, DISTANCE, SHIFT, TURNS, BATCH, PARTS, GRAM)
