@@ -6,17 +6,12 @@ import math
 
 import sympy
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from course.exercises.exercise import Exercise, Mistake
+from course.exercises.inputs import draw
+from course.exercises.meter import LargestTensor
 from course.positions import sinusoidal
-
-
-def draw(*shapes, seed=0, requires_grad=False):
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randn(shape, generator=generator).requires_grad_(requires_grad) for shape in shapes)
-
 
 # 1: the table
 
@@ -423,20 +418,6 @@ def gram_wrapped(n, d):
     offsets = torch.arange(n)
     by_offset = (offsets[:, None] * 10000 ** (-torch.arange(0, d, 2) / d)).cos().sum(1)
     return by_offset[offsets[:, None] - offsets]
-
-
-class LargestTensor(TorchDispatchMode):
-    """Watches how many numbers the largest new tensor holds; views are not new."""
-
-    def __enter__(self):
-        self.size = 0
-        return super().__enter__()
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        out = function(*args, **(kwargs or {}))
-        if isinstance(out, torch.Tensor) and not function.is_view:
-            self.size = max(self.size, out.numel())
-        return out
 
 
 def run_counting(answer, n, d):

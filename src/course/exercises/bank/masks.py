@@ -14,12 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from course.attention import attend, causal, dropout, packed, padding, softmax
 from course.attention import window as band
 from course.exercises.exercise import Exercise, Mistake
-
-
-def draw(*shapes, seed=0, requires_grad=False):
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randn(shape, generator=generator).requires_grad_(requires_grad) for shape in shapes)
-
+from course.exercises.inputs import draw
 
 # 1: softmax under a mask
 

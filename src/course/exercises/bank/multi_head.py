@@ -11,14 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from course.attention import attend, merge_heads, softmax, split_heads
 from course.exercises.exercise import Exercise, Mistake
+from course.exercises.inputs import draw
 from course.models import Recall
 from course.training import train_recall
-
-
-def draw(*shapes, seed=0, requires_grad=False):
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randn(shape, generator=generator).requires_grad_(requires_grad) for shape in shapes)
-
 
 # 1: cut into heads and join again
 

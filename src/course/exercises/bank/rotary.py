@@ -8,11 +8,7 @@ import sympy
 import torch
 
 from course.exercises.exercise import Exercise, Mistake
-
-
-def draw(*shapes, seed=0, requires_grad=False):
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randn(shape, generator=generator).requires_grad_(requires_grad) for shape in shapes)
+from course.exercises.inputs import draw
 
 
 def angles_of(positions, d, base=10_000.0, exponent=2.0):

@@ -7,16 +7,11 @@ import math
 import sympy
 import torch
 from torch.nn.functional import scaled_dot_product_attention
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from course.attention import attend, weigh
 from course.exercises.exercise import Exercise, Mistake
-
-
-def draw(*shapes, seed=0, requires_grad=False):
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randn(shape, generator=generator).requires_grad_(requires_grad) for shape in shapes)
-
+from course.exercises.inputs import draw
+from course.exercises.meter import LargestTensor
 
 # 1: the weights
 
@@ -427,20 +422,6 @@ CROSSOVER = Exercise(
 
 
 # 6: attention in slices of queries
-
-
-class LargestTensor(TorchDispatchMode):
-    """Watches how many numbers the largest new tensor holds; views are not new."""
-
-    def __enter__(self):
-        self.size = 0
-        return super().__enter__()
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        out = function(*args, **(kwargs or {}))
-        if isinstance(out, torch.Tensor) and not function.is_view:
-            self.size = max(self.size, out.numel())
-        return out
 
 
 def run_within_memory(attention, q, k, v, n_rows):

@@ -6,16 +6,12 @@ import sympy
 import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from course.attention import additive, negative_squared_distance
 from course.exercises.exercise import Exercise, Mistake
-
-
-def draw(*shapes, seed=0, requires_grad=False):
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randn(shape, generator=generator).requires_grad_(requires_grad) for shape in shapes)
+from course.exercises.inputs import draw
+from course.exercises.meter import LargestTensor
 
 
 def additive_cases(**options):
@@ -444,20 +440,6 @@ JOINED_BYTES = Exercise(
 
 
 # 6: additive scores in slices
-
-
-class LargestTensor(TorchDispatchMode):
-    """Watches how many numbers the largest new tensor holds; views are not new."""
-
-    def __enter__(self):
-        self.size = 0
-        return super().__enter__()
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        out = function(*args, **(kwargs or {}))
-        if isinstance(out, torch.Tensor) and not function.is_view:
-            self.size = max(self.size, out.numel())
-        return out
 
 
 def run_lean(scores, q, k, w_q, w_k, w, n_rows):

@@ -6,9 +6,9 @@ import math
 
 import sympy
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from course.exercises.exercise import Exercise, Mistake
+from course.exercises.meter import LargestTensor
 
 
 def draw(*shapes, seed=0, scale=1.0, requires_grad=False):
@@ -279,20 +279,6 @@ OVERFLOW = Exercise(
 
 
 # 4: the gradient without the Jacobian
-
-
-class LargestTensor(TorchDispatchMode):
-    """Watches how many numbers the largest new tensor holds; views are not new."""
-
-    def __enter__(self):
-        self.size = 0
-        return super().__enter__()
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        out = function(*args, **(kwargs or {}))
-        if isinstance(out, torch.Tensor) and not function.is_view:
-            self.size = max(self.size, out.numel())
-        return out
 
 
 def run_within_a_row(backward, p, g):
