@@ -31,6 +31,11 @@ def turn_neighbours(x, angles):
 # 1: the rotation
 
 
+def rotated_from_neighbours_to_halves(x, positions, base):
+    angles = angles_of(positions, x.shape[-1], base)
+    return torch.cat(turn_neighbours(x, angles).unflatten(-1, (-1, 2)).unbind(-1), dim=-1)
+
+
 def rotated(x, positions, base):
     return turn(x, angles_of(positions, x.shape[-1], base))
 
@@ -68,6 +73,12 @@ ROTATION = Exercise(
             "pairs-of-neighbours",
             lambda x, m, base: turn_neighbours(x, angles_of(m, x.shape[-1], base)),
             "You paired neighbours, channels 2l and 2l + 1. Here pair l consists of channels l and l + d/2.",
+        ),
+        Mistake(
+            "reads-neighbours-writes-halves",
+            rotated_from_neighbours_to_halves,
+            "You read pairs of neighbours, 2l and 2l + 1, and wrote them as halves. Here pair l consists of "
+            "channels l and l + d/2, in the input as in the output.",
         ),
         Mistake(
             "turns-backwards",
