@@ -3,7 +3,7 @@
 from course.attention.attend import attend, weigh
 from course.attention.dropout import dropout
 from course.attention.gradients import attend_backward, softmax_backward
-from course.attention.masks import causal, packed, padding, window
+from course.attention.masks import causal, packed, padding, prefix, window
 from course.attention.multi_head import MultiHeadAttention, merge_heads, split_heads
 from course.attention.scores import (
     additive,
@@ -31,6 +31,7 @@ __all__ = [
     "negative_squared_distance",
     "packed",
     "padding",
+    "prefix",
     "scaled_dot_product",
     "softmax",
     "softmax_backward",

@@ -107,3 +107,24 @@ def packed(segments: Int[Tensor, "batch time"]) -> Bool[Tensor, "batch 1 time ti
     """
     same = segments[:, :, None] == segments[:, None, :]
     return (same & (segments >= 0)[:, :, None])[:, None]
+
+
+@checked
+def prefix(lengths: Int[Tensor, "batch"], n_key: Size) -> Bool[Tensor, "batch 1 key key"]:
+    """Let every token attend to the whole prefix, and to the tokens up to its own, :eq:`prefix-mask`.
+
+    Args:
+        lengths: The number of tokens of each prefix; 0 leaves the causal mask.
+        n_key: T, the length of the sequence.
+
+    Returns:
+        A mask that broadcasts over heads.
+
+    Raises:
+        TypeError: `lengths` is not an integer tensor.
+        ValueError: A length is negative or larger than `n_key`.
+
+    Source:
+        Raffel et al. (2020), *Exploring the Limits of Transfer Learning*, section 3.2.1.
+    """
+    return padding(lengths, n_key) | causal(n_key, device=lengths.device)

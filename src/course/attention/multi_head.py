@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -24,6 +26,7 @@ class MultiHeadAttention(nn.Module):
         d_head: Width of a head; ``None`` means ``d_model / n_heads``.
         d_context: Width of the sequence that is asked; ``None`` means `d_model`.
         bias: Whether the four projections add a bias, which starts at zero.
+        scale: The factor on the dot products; ``None`` means one over the root of the head's width.
         generator: The source of the initial weights, which have variance 1 / (width of their input).
 
     Raises:
@@ -45,6 +48,7 @@ class MultiHeadAttention(nn.Module):
         d_head: Size | None = None,
         d_context: Size | None = None,
         bias: bool = True,
+        scale: float | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -60,7 +64,7 @@ class MultiHeadAttention(nn.Module):
             )
         d_head = d_model // n_heads if d_head is None else d_head
         d_context = d_model if d_context is None else d_context
-        self.n_heads, self.n_kv_heads = n_heads, n_kv_heads
+        self.n_heads, self.n_kv_heads, self.scale = n_heads, n_kv_heads, scale
         self.w_q = nn.Linear(d_model, n_heads * d_head, bias)
         self.w_k = nn.Linear(d_context, n_kv_heads * d_head, bias)
         self.w_v = nn.Linear(d_context, n_kv_heads * d_head, bias)
@@ -78,6 +82,8 @@ class MultiHeadAttention(nn.Module):
         *,
         mask: Bool[Tensor, "*#batch_heads #query #key"] | None = None,
         causal: bool = False,
+        bias: Float[Tensor, "*#batch_heads #query #key"] | None = None,
+        turn: Callable[[Tensor], Tensor] | None = None,
     ) -> Float[Tensor, "*batch query d_model"]:
         """Let `x` attend to `context`, or to itself.
 
@@ -87,6 +93,8 @@ class MultiHeadAttention(nn.Module):
             mask: True where a query may attend to a key: ``(query, key)``, or with all leading axes and that
                 of the heads, ``(batch, heads, query, key)``, any of which may be 1.
             causal: Attend only to keys up to the query's own position.
+            bias: Added to the scores, after the scale; ``(heads, query, key)`` or with all leading axes.
+            turn: Applied to the queries and to the keys of all heads, such as a rotation by position.
 
         Returns:
             As many vectors as `x` has, of the same width.
@@ -100,7 +108,10 @@ class MultiHeadAttention(nn.Module):
         q = split_heads(self.w_q(x), self.n_heads)
         k = split_heads(self.w_k(context), self.n_kv_heads)
         v = split_heads(self.w_v(context), self.n_kv_heads)
-        return self.w_o(merge_heads(attend(q, k, v, mask=mask, causal=causal)))
+        if turn is not None:
+            q, k = turn(q), turn(k)
+        heads = attend(q, k, v, mask=mask, bias=bias, causal=causal, scale=self.scale)
+        return self.w_o(merge_heads(heads))
 
     @classmethod
     def from_torch(cls, module: nn.MultiheadAttention) -> MultiHeadAttention:
