@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course.attention import attend, causal, packed, padding, window
+from course.attention import attend, causal, packed, padding, prefix, window
 
 SIZES = st.integers(1, 7)
 
@@ -110,3 +110,12 @@ def test_no_gradient_reaches_what_a_window_hides(backend):
 def test_refusals(call, sentence):
     with pytest.raises((TypeError, ValueError), match=sentence):
         call()
+
+
+@pytest.mark.parametrize("length", [0, 2, 5])
+def test_prefix(length):
+    seen = prefix(torch.tensor([length, 1]), 5)
+    assert seen.shape == (2, 1, 5, 5)
+    for i in range(5):
+        for j in range(5):
+            assert seen[0, 0, i, j] == (j < length or j <= i)

@@ -296,3 +296,12 @@ def test_torch_modules_that_have_no_counterpart():
 def test_a_width_that_cannot_be_split():
     with pytest.raises(ValueError, match=r"split_heads: the width of x must be a multiple of n_heads = 5"):
         split_heads(normal(2, 3, 12), 5)
+
+
+def test_bias_scale_and_turn_reach_the_scores():
+    module = layer(D_MODEL, HEADS, scale=0.3)
+    x, bias = normal(BATCH, T, D_MODEL), normal(HEADS, T, T, seed=2)
+    q, k, v = (split_heads(w(x), HEADS) for w in (module.w_q, module.w_k, module.w_v))
+    expected = attend(q.flip(-1) * 2, k.flip(-1) * 2, v, bias=bias, scale=0.3)
+    came = module(x, bias=bias, turn=lambda heads: heads.flip(-1) * 2)
+    torch.testing.assert_close(came, module.w_o(merge_heads(expected)), rtol=0, atol=1e-12)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args, get_origin, get_type_hints
+from typing import get_type_hints
 
-Positions = Literal["none", "sinusoidal", "learned", "relative", "alibi", "rotary"]
-Activation = Literal["relu", "gelu", "gelu_tanh", "silu"]
-Norm = Literal["layer", "rms"]
+CHOICES = {
+    "positions": ("none", "sinusoidal", "learned", "relative", "alibi", "rotary"),
+    "activation": ("relu", "gelu", "gelu_tanh", "silu"),
+    "norm": ("layer", "rms"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,14 +54,14 @@ class Configuration:
     d_ff: int
     n_kv_heads: int | None = None
     d_head: int | None = None
-    positions: Positions = "sinusoidal"
+    positions: str = "sinusoidal"
     n_positions: int = 512
     n_buckets: int = 32
     max_distance: int = 128
     rotary_base: float = 10_000.0
-    activation: Activation = "relu"
+    activation: str = "relu"
     gated: bool = False
-    norm: Norm = "layer"
+    norm: str = "layer"
     pre_norm: bool = True
     eps: float = 1e-5
     bias: bool = True
@@ -70,17 +72,18 @@ class Configuration:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for name, hint in hints.items():
+        for name, hint in get_type_hints(type(self)).items():
             value = getattr(self, name)
             if hint in (int, int | None) and value is not None:
                 if not isinstance(value, int) or isinstance(value, bool):
                     raise TypeError(f"Configuration: {name} must be an integer, but is {value!r}.")
                 if value < 1:
                     raise ValueError(f"Configuration: {name} must be at least 1, but is {value}.")
-            if get_origin(hint) is Literal and value not in get_args(hint):
-                choices = ", ".join(get_args(hint))
-                raise ValueError(f"Configuration: {name} must be one of {choices}, but is {value!r}.")
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                listed = ", ".join(choices)
+                raise ValueError(f"Configuration: {name} must be one of {listed}, but is {value!r}.")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"Configuration: dropout must be in [0, 1), but is {self.dropout}.")
 

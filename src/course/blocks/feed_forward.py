@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course.blocks.configuration import Activation
 from course.shapes import Size, checked
 
 ACTIVATIONS = {
@@ -47,7 +46,7 @@ class FeedForward(nn.Module):
         self,
         d_model: Size,
         d_ff: Size,
-        activation: Activation = "relu",
+        activation: str = "relu",
         *,
         gated: bool = False,
         bias: bool = True,

@@ -64,6 +64,7 @@ class BERT(nn.Module):
         segment = self.segments[torch.zeros_like(tokens) if segments is None else segments]
         return self.stack(self.norm(self.embedding(tokens) + segment), mask=mask)
 
+    @checked
     def forward(
         self,
         tokens: Int[Tensor, "batch time"],
