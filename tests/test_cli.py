@@ -194,6 +194,15 @@ def test_progress_shows_all_chapters(home):
     assert rows["masks"] == ["not", "started"]
 
 
+def test_progress_follows_the_order_of_the_book(home):
+    def first_column():
+        return [line.split()[0] for line in course("progress")[1].splitlines() if "started" in line]
+
+    assert first_column() == ["masks", "softmax"]
+    (home / "_toc.yml").write_text("file: book/exercises/softmax\n", encoding="utf-8")
+    assert first_column() == ["softmax", "masks"]
+
+
 def standings(*states):
     says = {
         "right": "fine",

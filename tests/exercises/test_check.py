@@ -282,6 +282,12 @@ def test_symbolic_answers_compare_by_meaning_and_by_name_of_symbol():
     assert "which is not it" in diagnose(exercise, 1 / plain)
     assert "contains x, which should not occur in it" in diagnose(exercise, 1 / other)
     assert "expected a SymPy expression" in diagnose(exercise, "1/sqrt(d)")
+    power = value((d / (2 * sympy.pi)) ** (d / (d - 2)))
+    assert diagnose(power, sympy.exp(sympy.log(plain / 2 / sympy.pi) * plain / (plain - 2))) is None
+    assert "which is not it" in diagnose(power, sympy.exp(sympy.log(plain / 2) * plain / (plain - 2)))
+    variance = value(sympy.exp(d) / (sympy.exp(d) - 1) ** 2)
+    assert diagnose(variance, 1 / (4 * sympy.sinh(plain / 2) ** 2)) is None
+    assert "which is not it" in diagnose(variance, 1 / (4 * sympy.cosh(plain / 2) ** 2))
     matrix = value(sympy.Matrix([[d, 0], [0, d]]))
     assert diagnose(matrix, plain * sympy.eye(2)) is None
     assert "which is not it" in diagnose(matrix, sympy.eye(2))

@@ -74,6 +74,13 @@ def chapters() -> list[str]:
     return sorted(path.stem for path in (root() / "exercises").glob("*.ipynb"))
 
 
+def chapters_in_order() -> list[str]:
+    """Names of the chapters that have exercises, in the order of the book; those it lacks come last."""
+    table = next(filter(Path.is_file, (root() / "_toc.yml", root().parent / "_toc.yml")), None)
+    order = re.findall(r"/exercises/(\w+)", table.read_text("utf-8")) if table else []
+    return sorted(chapters(), key=lambda name: order.index(name) if name in order else len(order))
+
+
 def exercises(chapter: str) -> Path:
     """The notebook with the blanks of a chapter.
 

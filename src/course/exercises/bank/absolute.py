@@ -56,6 +56,19 @@ def table_multiplied(n, d):
     return table_by(angles_of(torch.arange(n).double(), 10000 ** (even(d) / d))).float()
 
 
+def table_with_doubled_exponents(n, d):
+    return table_by(angles_of(torch.arange(n).double(), 10000 ** (-2 * even(d) / d))).float()
+
+
+def table_of_the_library(n, d):
+    pairs = torch.arange(d // 2).double()
+    return table_by(angles_of(torch.arange(n).double(), 10000 ** (-pairs / max(d // 2 - 1, 1)))).float()
+
+
+def table_without_base(n, d):
+    return table_by(angles_of(torch.arange(n).double(), torch.exp(-even(d) / d))).float()
+
+
 TABLE = Exercise(
     number=1,
     kind="implement",
@@ -95,6 +108,22 @@ TABLE = Exercise(
             "You multiply the position by 10000^(2i/d) instead of dividing: the waves become shorter from "
             "pair to pair.",
         ),
+        Mistake(
+            "doubled-exponent",
+            table_with_doubled_exponents,
+            "Your exponent is 4i/d. `torch.arange(0, d, 2)` is 2i already; do not double it again.",
+        ),
+        Mistake(
+            "frequencies-of-the-library",
+            table_of_the_library,
+            "Your frequencies are those of Tensor2Tensor, 10000^(−i/(d/2 − 1)). The paper has d/2 in the "
+            "denominator.",
+        ),
+        Mistake(
+            "forgets-the-logarithm",
+            table_without_base,
+            "You take exp(−2i/d), so your base is e. 10000^x is exp(x log 10000).",
+        ),
     ),
 )
 
@@ -111,7 +140,19 @@ DISTANCE = Exercise(
         Mistake(
             "not-squared",
             2 * sympy.sin(OMEGA * OFFSET / 2),
-            "That is the distance (where the sine is positive). The squared distance is asked for.",
+            "That is the distance (where the sine is positive). The squared distance is asked for, without "
+            "the root.",
+        ),
+        Mistake(
+            "half",
+            1 - sympy.cos(OMEGA * OFFSET),
+            "That is half of it. Two squared lengths of 1 make 2, and the mixed term comes twice.",
+        ),
+        Mistake(
+            "small-angle",
+            (OMEGA * OFFSET) ** 2,
+            "That holds for small angles only, and grows without end. Two points on a circle of radius 1 are "
+            "never further apart than 2.",
         ),
         Mistake(
             "dot-product",
@@ -165,6 +206,11 @@ def shift_for_halves(k, d):
     return shift(k, d)[order][:, order]
 
 
+def shift_with_two_minuses(k, d):
+    columns = torch.arange(d)
+    return torch.where(columns[:, None] > columns, -shift(k, d), shift(k, d))
+
+
 SHIFT = Exercise(
     number=3,
     kind="implement",
@@ -198,6 +244,21 @@ SHIFT = Exercise(
             shift_without_sign,
             "Check the signs: exactly one of the two sines in each block has a minus.",
         ),
+        Mistake(
+            "two-minuses",
+            shift_with_two_minuses,
+            "Both sines of your blocks have a minus. That is a reflection; a rotation has one.",
+        ),
+        Mistake(
+            "ignores-the-sign-of-k",
+            lambda k, d: shift(abs(k), d),
+            "Your matrix steps forward even if k is negative. Cosine forgets the sign of k, sine must not.",
+        ),
+        Mistake(
+            "doubled-exponent",
+            lambda k, d: torch.block_diag(*(turn(k * 10000 ** (-4 * i / d)) for i in range(d // 2))),
+            "Your frequencies have the exponent −4i/d. Count pairs, or columns in steps of two; not both.",
+        ),
     ),
 )
 
@@ -209,11 +270,15 @@ def pairs_that_turn(d, n):
     return sum(2 * math.pi * 10000 ** (2 * i / d) <= n for i in range(d // 2))
 
 
+def pairs_by_formula(d, n, first=1):
+    return math.floor(d / 2 * math.log(n / (2 * math.pi)) / math.log(10000)) + first
+
+
 TURNS = Exercise(
     number=4,
     kind="predict",
     reference=pairs_that_turn,
-    cases=lambda: [(512, 512), (64, 16), (128, 4096), (64, 100_000), (16, 3)],
+    cases=lambda: [(512, 512), (64, 16), (128, 4096), (64, 100_000), (16, 3), (64, 1)],
     mistakes=(
         Mistake(
             "forgets-two-pi",
@@ -242,8 +307,24 @@ TURNS = Exercise(
         ),
         Mistake(
             "formula-without-limits",
-            lambda d, n: math.floor(d / 2 * math.log(n / (2 * math.pi)) / math.log(10000)) + 1,
+            pairs_by_formula,
             "Your formula is right between the limits: there are no fewer than 0 pairs and no more than d/2.",
+        ),
+        Mistake(
+            "no-upper-limit",
+            lambda d, n: max(0, pairs_by_formula(d, n)),
+            "There are d/2 pairs, i = 0, …, d/2 − 1. For a text longer than every wavelength you count pairs "
+            "that do not exist.",
+        ),
+        Mistake(
+            "no-lower-limit",
+            lambda d, n: min(d // 2, pairs_by_formula(d, n)),
+            "In a text of a token or two your count is negative. There are no fewer than 0 pairs.",
+        ),
+        Mistake(
+            "forgets-the-first",
+            lambda d, n: max(0, min(d // 2, pairs_by_formula(d, n, first=0))),
+            "You give the largest i. Pairs count from i = 0, so there is one more.",
         ),
     ),
 )
@@ -268,6 +349,10 @@ def add_in_place(x, start=0):
 
 def add_scaling_both(x, start=0):
     return add_positions(x, start) * math.sqrt(x.shape[-1])
+
+
+def add_to_scaled(x, start=0):
+    return add_positions(x * math.sqrt(x.shape[-1]), start)
 
 
 def run_on_a_copy(answer, x, start):
@@ -312,6 +397,17 @@ BATCH = Exercise(
             "You multiply the sum by √d. The factor belongs to the embedding alone, before the positions are "
             "added; and here x is embedded already.",
         ),
+        Mistake(
+            "scales-the-embedding",
+            add_to_scaled,
+            "You multiply x by √d. Nothing is said of that here: x is embedded already and lacks only its "
+            "positions.",
+        ),
+        Mistake(
+            "returns-the-table",
+            lambda x, start=0: add_positions(torch.zeros_like(x), start),
+            "You return what is to be added. Add it to x.",
+        ),
     ),
 )
 
@@ -334,6 +430,14 @@ def parts_swapped(x, f, y, g, w_q, w_k):
 
 def parts_by_width(x, f, y, g, w_q, w_k):
     return parts_unscaled(x, f, y, g, w_q, w_k) / math.sqrt(w_q.shape[0])
+
+
+def parts_without_root(x, f, y, g, w_q, w_k):
+    return four_parts(x, f, y, g, w_q, w_k) / math.sqrt(w_q.shape[1])
+
+
+def parts_with_exchanged_projections(x, f, y, g, w_q, w_k):
+    return four_parts(x, f, y, g, w_k, w_q)
 
 
 def parts_one_projection(x, f, y, g, w_q, w_k):
@@ -376,6 +480,16 @@ PARTS = Exercise(
             "You divide by the root of d_model. The vectors in the product have the width d_k.",
         ),
         Mistake(
+            "divides-by-d-k",
+            parts_without_root,
+            "You divide by d_k. It is the root of d_k.",
+        ),
+        Mistake(
+            "projections-exchanged",
+            parts_with_exchanged_projections,
+            "Your W_Q and W_K have changed places: x and f go through W_Q, y and g through W_K.",
+        ),
+        Mistake(
             "one-projection",
             parts_one_projection,
             "You use W_Q on both sides. Keys have a projection of their own.",
@@ -414,6 +528,11 @@ def gram_by_broadcast(n, d):
     return (offsets[..., None] * 10000 ** (-torch.arange(0, d, 2) / d)).cos().sum(-1)
 
 
+def gram_by_rows(n, d):
+    pe = sinusoidal(n, d)
+    return torch.stack([(pe * row).sum(1) for row in pe])
+
+
 def gram_wrapped(n, d):
     offsets = torch.arange(n)
     by_offset = (offsets[:, None] * 10000 ** (-torch.arange(0, d, 2) / d)).cos().sum(1)
@@ -423,12 +542,13 @@ def gram_wrapped(n, d):
 def run_counting(answer, n, d):
     with FlopCounterMode(display=False) as counter:
         answer(n, d)
-    with LargestTensor() as largest:
+    with LargestTensor() as meter:
         out = answer(n, d)
     return {
         "products": out,
         "no product of matrices": counter.get_total_flops() == 0,
-        "no tensor larger than the answer": largest.size <= max(n * n, n * d),
+        "no tensor larger than the answer": meter.size <= max(n * n, n * d),
+        "few operations for each entry": meter.total <= 8 * (n * n + n * d),
     }
 
 
@@ -437,7 +557,7 @@ GRAM = Exercise(
     kind="faster",
     reference=gram,
     run=run_counting,
-    cases=lambda: [(7, 6), (20, 12), (33, 8)],
+    cases=lambda: [(7, 6), (20, 12), (33, 24)],
     mistakes=(
         Mistake(
             "multiplies-the-table",
@@ -450,6 +570,12 @@ GRAM = Exercise(
             gram_by_broadcast,
             "Your numbers are right, but you take cosines for every pair of positions, in a tensor of n × n "
             "× d/2. Take them once for each offset, then pick.",
+        ),
+        Mistake(
+            "a-product-in-pieces",
+            gram_by_rows,
+            "Your numbers are right, and no tensor is too large, but each of the n × n entries still costs a "
+            "sum over the width. Only n of the entries differ: sum once for each offset, then pick.",
         ),
         Mistake(
             "offsets-wrap-around",

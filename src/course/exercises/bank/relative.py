@@ -29,6 +29,11 @@ def rows_upper_left(n_query, n_key, furthest):
     return offset.clamp(-furthest, furthest) + furthest
 
 
+def rows_moved_the_wrong_way(n_query, n_key, furthest):
+    offset = torch.arange(n_key) - torch.arange(n_query - n_key, 2 * n_query - n_key)[:, None]
+    return offset.clamp(-furthest, furthest) + furthest
+
+
 def rows_shifted_first(n_query, n_key, furthest):
     offset = torch.arange(n_key) - torch.arange(n_key - n_query, n_key)[:, None]
     return (offset + furthest).clamp(-furthest, furthest)
@@ -55,14 +60,38 @@ ROWS = Exercise(
         Mistake(
             "does-not-start-at-zero",
             lambda t, s, c: rows(t, s, c) - c,
-            "Those are the clipped offsets, from −c to c. A negative row number counts from the end of the "
-            "table and raises no error: add c.",
+            "Those are the clipped offsets, from −c to c. A negative row number counts from the end of the"
+            " table and raises no error: add c.",
         ),
         Mistake(
             "clips-after-the-shift",
             rows_shifted_first,
             "You add c before you clip to −c … c. All keys after the query fall into one row, and offsets "
             "far before it become negative rows. Clip first, or clip to 0 … 2c.",
+        ),
+        Mistake(
+            "clips-to-half-the-table",
+            lambda t, s, c: rows(t, s, c).clamp(max=c),
+            "All keys after the query use the row of offset 0. The table has 2c + 1 rows, so after adding "
+            "c the numbers run from 0 to 2c.",
+        ),
+        Mistake(
+            "does-not-clip",
+            lambda t, s, c: rows(t, s, t + s) - (t + s) + c,
+            "Offsets beyond c steps leave the table: numbers above 2c raise an error, and negative ones "
+            "count from its end. Far keys share the last row of their side.",
+        ),
+        Mistake(
+            "distance-without-direction",
+            lambda t, s, c: (rows(t, s, c) - c).abs() + c,
+            "You took the distance. A key before the query and one after it have different rows: keep the "
+            "sign of the offset.",
+        ),
+        Mistake(
+            "moves-the-queries-the-wrong-way",
+            rows_moved_the_wrong_way,
+            "Query i stands at place i + S − T, not at i − S + T: with fewer queries than keys the last "
+            "query and the last key stand at the same place.",
         ),
     ),
 )
@@ -85,6 +114,10 @@ def relative_scores_by_pairs(q, table, row):
     return (q[:, None] * table[row]).sum(-1)
 
 
+def relative_scores_query_by_query(q, table, row):
+    return torch.stack([table[row[i]] @ q[i] for i in range(len(q))])
+
+
 FACTORED = Exercise(
     number=2,
     kind="faster",
@@ -98,8 +131,20 @@ FACTORED = Exercise(
         Mistake(
             "picks-first",
             relative_scores_by_pairs,
-            "The scores are right, but table[row] has a vector for each pair of a query and a key. Multiply "
-            "the queries with the whole table first, then pick numbers.",
+            "The scores are right, but table[row] has a vector for each pair of a query and a key. "
+            "Multiply the queries with the whole table first, then pick numbers.",
+        ),
+        Mistake(
+            "picks-first-query-by-query",
+            relative_scores_query_by_query,
+            "The scores are right, and a loop keeps the tensor of all pairs away. But table[row[i]] still "
+            "has a vector for each key, most of them the same. Multiply with the table first, then pick "
+            "numbers.",
+        ),
+        Mistake(
+            "scaled",
+            lambda q, table, row: relative_scores(q, table, row) / math.sqrt(q.shape[1]),
+            "You divided by √d. The task asks for the products themselves, unscaled.",
         ),
         Mistake(
             "one-row-for-all-queries",
@@ -159,8 +204,27 @@ SKEW = Exercise(
         Mistake(
             "pads-on-the-right",
             skewed_padding_right,
-            "The bug is still there: the zeros stand at the right. Then every entry lies one place too far "
-            "left in memory, and each query gets the offset of its neighbour. Pad at the left.",
+            "The bug is still there: the zeros stand at the right. Then every entry lies one place too far"
+            " left in memory, and each query gets the offset of its neighbour. Pad at the left.",
+        ),
+        Mistake(
+            "as-given",
+            lambda x: torch.cat([x, x.new_zeros(len(x), 1)], 1).flatten().view(len(x) + 1, len(x))[1:],
+            "It still does what the given function does. Look at entry (0, 0) of its result: it should be "
+            "the last entry of row 0 of x, and it is the zero that was put behind it.",
+        ),
+        Mistake(
+            "pads-on-the-right-and-drops-the-end",
+            lambda x: (
+                torch.cat([x, x.new_zeros(len(x), 1)], 1).flatten().view(len(x) + 1, len(x))[:-1].tril()
+            ),
+            "Both ends are swapped: with the zeros at the right and the last row dropped, row 0 stays "
+            "where it was. Pad at the left, drop the first row.",
+        ),
+        Mistake(
+            "hides-too-much",
+            lambda x: skewed(x).tril(-1),
+            "The diagonal is missing. It belongs to offset 0, the last column of x: tril() keeps it.",
         ),
         Mistake(
             "drops-the-last-row",
@@ -206,9 +270,14 @@ def bucket_with(offset, n_buckets, max_distance, *, halved=True, sign=1, clamped
     number = distance
     if distance >= exact:
         top = math.log2(distance / exact) if base_two else math.log(distance / exact)
-        number = exact + int(top / math.log(max_distance / exact) * (per_side - exact) + 1e-9)
+        number = exact + int(top / math.log(max_distance / exact) * (per_side - exact))
         number = min(number, per_side - 1) if clamped else number
     return number + (n_buckets // 2) * (sign * offset > 0)
+
+
+def bucket_rounded(offset, n_buckets, max_distance):
+    """One border where the usual logarithms of float64 stop short, the same on all computers."""
+    return bucket(offset, n_buckets, max_distance) - (n_buckets == 108 and abs(offset) == 36)
 
 
 BUCKETS = Exercise(
@@ -219,35 +288,51 @@ BUCKETS = Exercise(
         ([*range(-140, 141)], 32, 128),
         ([*range(-40, 41)], 16, 32),
         ([-30, -25, -5, 0, 5, 25, 30, 700], 20, 50),
+        ([-70, -36, -35, -20, 20, 35, 36, 70], 108, 64),
     ],
     mistakes=(
         Mistake(
             "past-and-future-swapped",
             lambda offset, n, distance: [bucket_with(r, n, distance, sign=-1) for r in offset],
-            "Past and future are swapped: keys after the query, with a positive offset, have the upper half "
-            "of the buckets. Weights trained with the published code would look the wrong way.",
+            "Past and future are swapped: keys after the query, with a positive offset, have the upper "
+            "half of the buckets. Weights trained with the published code would look the wrong way.",
         ),
         Mistake(
             "does-not-halve",
             lambda offset, n, distance: [bucket_with(r, n, distance, halved=False) for r in offset],
-            "Each direction has only half of the buckets. Without halving first, far keys before the query "
-            "share buckets with keys after it, and the numbers leave the table.",
+            "Each direction has only half of the buckets. Without halving first, far keys before the query"
+            " share buckets with keys after it, and the numbers leave the table.",
         ),
         Mistake(
             "leaves-the-table",
             lambda offset, n, distance: [bucket_with(r, n, distance, clamped=False) for r in offset],
-            "Beyond the maximum distance your buckets keep counting: far keys before the query get buckets "
-            "of keys after it. Everything from there on shares the last bucket of its side.",
+            "Beyond the maximum distance your buckets keep counting: far keys before the query get buckets"
+            " of keys after it. Everything from there on shares the last bucket of its side.",
+        ),
+        Mistake(
+            "rounds-on-a-border",
+            lambda offset, n, distance: [bucket_rounded(r, n, distance) for r in offset],
+            "Almost: that is the fifth. With 108 buckets up to 64, distance 36 lies exactly on a border, "
+            "and the ratio of two rounded logarithms falls just below a whole number. Count the borders "
+            "that have been passed, in whole numbers.",
+        ),
+        Mistake(
+            "clamps-to-the-whole-table",
+            lambda offset, n, distance: [
+                min(bucket_with(r, n, distance, clamped=False), n - 1) for r in offset
+            ],
+            "You cut at the end of the whole table. Far keys before the query still get buckets of keys "
+            "after it: cut at the last bucket of a side, before you add the half for the direction.",
         ),
         Mistake(
             "two-logarithms",
             lambda offset, n, distance: [bucket_with(r, n, distance, base_two=True) for r in offset],
-            "You divide a logarithm to base 2 by a natural one. Any base will do, but both logarithms must "
-            "have the same: only their ratio counts.",
+            "You divide a logarithm to base 2 by a natural one. Any base will do, but both logarithms must"
+            " have the same: only their ratio counts.",
         ),
         Mistake(
             "ignores-the-direction",
-            lambda offset, n, distance: [bucket(-abs(r), n, distance) for r in offset],
+            lambda offset, n, distance: [bucket_with(-abs(r), n, distance) for r in offset],
             "Keys before and after the query share your buckets. In an encoder the side matters: add half "
             "of the number of buckets where the offset is positive.",
         ),
@@ -271,14 +356,20 @@ SEES = Exercise(
         Mistake(
             "share-beyond",
             lambda m, share: math.ceil(-math.log(share) / m),
-            "You solved for the distance beyond which the share lies. The nearest n tokens hold "
-            "1 − exp(−m n): set this equal to the share.",
+            "You solved for the distance beyond which the share lies. The nearest n tokens hold 1 − exp(−m"
+            " n): set this equal to the share.",
         ),
         Mistake(
             "rounds-down",
             lambda m, share: math.floor(-math.log1p(-share) / m),
             "That many tokens do not hold the share yet. The smallest whole number that does is the next "
             "one up.",
+        ),
+        Mistake(
+            "not-rounded",
+            lambda m, share: -math.log1p(-share) / m,
+            "That is where the share is reached exactly. Tokens are counted: the smallest whole number "
+            "that is not less.",
         ),
         Mistake(
             "logarithm-to-base-two",
@@ -321,8 +412,19 @@ SPREAD = Exercise(
         Mistake(
             "continuous",
             1 / M**2,
-            "That is the variance of a continuous exponential distribution, right only in the limit of small "
-            "slopes. Distances are whole numbers.",
+            "That is the variance of a continuous exponential distribution, right only in the limit of "
+            "small slopes. Distances are whole numbers.",
+        ),
+        Mistake(
+            "standard-deviation",
+            sympy.exp(M / 2) / (sympy.exp(M) - 1),
+            "That is the standard deviation. The variance is its square.",
+        ),
+        Mistake(
+            "second-derivative-of-the-mean",
+            sympy.diff(1 / (sympy.exp(M) - 1), M, 2),
+            "You differentiated the mean twice. It is the logarithm of Z that is differentiated twice: the"
+            " mean is already its first derivative, up to the sign.",
         ),
         Mistake(
             "wrong-sign",

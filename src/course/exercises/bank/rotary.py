@@ -56,6 +56,42 @@ def rotated_by_place_in_the_tensor(x, positions, base):
     return rotated(x, torch.arange(x.shape[-2]), base)
 
 
+def rotated_by_rising_speeds(x, positions, base):
+    return turn(x, angles_of(positions, x.shape[-1], base, exponent=-2.0))
+
+
+def rotated_from_halves_to_neighbours(x, positions, base):
+    return torch.stack(rotated(x, positions, base).chunk(2, -1), dim=-1).flatten(-2)
+
+
+def rotated_with_the_new_a(x, positions, base):
+    angles = angles_of(positions, x.shape[-1], base)
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    a = a * cos - b * sin
+    return torch.cat([a, b * cos + a * sin], dim=-1)
+
+
+def rotated_with_two_minus_signs(x, positions, base):
+    angles = angles_of(positions, x.shape[-1], base)
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, a * sin - b * cos], dim=-1)
+
+
+def rotated_counting_from_one(x, positions, base):
+    d = x.shape[-1]
+    pairs = torch.arange(1, d // 2 + 1, dtype=torch.float64)
+    return turn(x, positions[:, None] * base ** (-2 * pairs / d))
+
+
+def rotated_with_a_speed_for_each_channel(x, positions, base):
+    d = x.shape[-1]
+    angles = positions[:, None] * base ** (-torch.arange(d, dtype=torch.float64) / d)
+    a, b = x.chunk(2, dim=-1)
+    return x * angles.cos().to(x.dtype) + torch.cat([-b, a], -1) * angles.sin().to(x.dtype)
+
+
 def rotation_cases():
     (x,) = draw((2, 3, 5, 8), requires_grad=True)
     (y,) = draw((4, 6), seed=1, requires_grad=True)
@@ -97,6 +133,17 @@ ROTATION = Exercise(
             "Your frequencies fall half as fast as they should: the exponent is −2l/d, since l counts pairs.",
         ),
         Mistake(
+            "divides-by-half-the-width",
+            lambda x, m, base: turn(x, angles_of(m, x.shape[-1], base, exponent=4.0)),
+            "Your frequencies fall twice as fast as they should: the exponent is −2l/d, not −2l/(d/2).",
+        ),
+        Mistake(
+            "speed-for-each-channel",
+            rotated_with_a_speed_for_each_channel,
+            "You made a frequency for each channel, so the two of a pair turn by different angles. There are "
+            "d/2 frequencies: arange(0, d, 2).",
+        ),
+        Mistake(
             "mixes-the-layouts",
             rotated_with_spread_angles,
             "Your partners are halves, but your angles are repeated for neighbours (repeat_interleave). The "
@@ -108,6 +155,38 @@ ROTATION = Exercise(
             "You count positions by the place in the tensor. Use the positions that are given: with a cache "
             "they do not start at zero.",
         ),
+        Mistake(
+            "speeds-that-rise",
+            rotated_by_rising_speeds,
+            "Your pairs turn faster and faster. The exponent is negative, −2l/d: pair 0 is the fastest.",
+        ),
+        Mistake(
+            "reads-halves-writes-neighbours",
+            rotated_from_halves_to_neighbours,
+            "You turn the right pairs, but write their members side by side. Put them back where they came "
+            "from: first members in the first half (cat, not stack).",
+        ),
+        Mistake(
+            "uses-the-new-a",
+            rotated_with_the_new_a,
+            "You overwrite a before you compute b. Both new members are made of the old ones.",
+        ),
+        Mistake(
+            "mirror",
+            rotated_with_two_minus_signs,
+            "Your second line has a minus sign, too. That is a mirror, not a turn: even at position 0 it "
+            "changes b to −b.",
+        ),
+        Mistake(
+            "counts-pairs-from-one",
+            rotated_counting_from_one,
+            "You count pairs from 1. They count from 0, so the first one turns by one radian a position.",
+        ),
+        Mistake(
+            "ignores-the-base",
+            lambda x, m, base: turn(x, angles_of(m, x.shape[-1])),
+            "You use the base 10000 whatever is asked for. The base is an argument.",
+        ),
     ),
 )
 
@@ -115,26 +194,41 @@ ROTATION = Exercise(
 # 2: attention with a cache
 
 
-def with_cache(q, k, v, keys, values, start=None, q_start=None, again=False, turn_values=False, aligned=True):
+def with_cache(
+    q,
+    k,
+    v,
+    keys,
+    values,
+    start=None,
+    q_start=None,
+    step=1,
+    again=False,
+    turn_keys=True,
+    turn_values=False,
+    aligned=True,
+    masked=True,
+):
     """The right answer, and by its options the wrong ones."""
     new, d = q.shape
     start = len(keys) if start is None else start
-    here = torch.arange(new)
+    here = step * torch.arange(new)
     q = turn(q, angles_of(here + (start if q_start is None else q_start), d))
-    k = turn(k, angles_of(here + start, d))
+    k = turn(k, angles_of(here + start, d)) if turn_keys else k
     v = turn(v, angles_of(here + start, d)) if turn_values else v
     keys, values = torch.cat([keys, k]), torch.cat([values, v])
     if again:
         keys = torch.cat([turn(keys[:-new], angles_of(torch.arange(len(keys) - new), d)), k])
-    last = here + (len(keys) - new if aligned else 0)
-    hidden = torch.arange(len(keys))[None] > last[:, None]
+    last = torch.arange(new) + (len(keys) - new if aligned else 0)
+    hidden = (torch.arange(len(keys))[None] > last[:, None]) & masked
     scores = (q @ keys.T / math.sqrt(d)).masked_fill(hidden, -torch.inf)
     return torch.softmax(scores, -1) @ values
 
 
 def cache_cases():
     cases = []
-    for seed, (new, cached, d) in enumerate(((1, 5, 8), (3, 4, 6))):
+    # With seed 8 each new token that must not see a later one would give it a weight that shows.
+    for seed, new, cached, d in ((0, 1, 5, 8), (8, 3, 4, 6)):
         q, k, v, old, values = draw((new, d), (new, d), (new, d), (cached, d), (cached, d), seed=seed)
         cases.append((2 * q, 2 * k, v, turn(2 * old, angles_of(torch.arange(cached), d)), values))
     return cases
@@ -180,6 +274,39 @@ CACHE = Exercise(
             "Your causal mask is aligned at the first key: new token 0 sees only key 0. Every new token sees "
             "the whole cache.",
         ),
+        Mistake(
+            "no-mask",
+            lambda *case: with_cache(*case, masked=False),
+            "Your new tokens see each other without a mask. A token sees the new tokens up to itself only.",
+        ),
+        Mistake(
+            "offset-for-queries-only",
+            lambda *case: with_cache(*case, start=0, q_start=len(case[3])),
+            "Your new queries are right, but their keys start at position 0. A query and the key of the same "
+            "token have the same position.",
+        ),
+        Mistake(
+            "one-short",
+            lambda *case: with_cache(*case, start=len(case[3]) - 1),
+            "You start at the position of the last cached token. After c tokens, at 0 to c − 1, comes "
+            "position c.",
+        ),
+        Mistake(
+            "counts-the-new-ones",
+            lambda *case: with_cache(*case, start=len(case[3]) + len(case[0])),
+            "You start after the new tokens: was the cache already extended when you took its length? The "
+            "first new token stands at the old length.",
+        ),
+        Mistake(
+            "one-position-for-all",
+            lambda *case: with_cache(*case, step=0),
+            "All your new tokens stand at the same position. The first is at len(keys), the others follow.",
+        ),
+        Mistake(
+            "new-keys-unturned",
+            lambda *case: with_cache(*case, turn_keys=False),
+            "You turn the queries, but not the new keys. They come unturned, unlike the cached ones.",
+        ),
     ),
 )
 
@@ -199,6 +326,15 @@ def converted_back(weight, n_heads):
 
 def converted_columns(weight, n_heads):
     return torch.cat([weight[:, 0::2], weight[:, 1::2]], 1)
+
+
+def converted_odd_first(weight, n_heads):
+    heads = weight.reshape(n_heads, -1, 2, weight.shape[1])
+    return heads.flip(2).transpose(1, 2).reshape(weight.shape)
+
+
+def converted_between_heads(weight, n_heads):
+    return weight.reshape(-1, n_heads, weight.shape[1]).transpose(0, 1).reshape(weight.shape)
 
 
 CONVERSION = Exercise(
@@ -229,6 +365,17 @@ CONVERSION = Exercise(
             "unchanged",
             lambda weight, n_heads: weight.clone(),
             "These are the weights as they came. Shapes and lengths are right, and the scores are wrong.",
+        ),
+        Mistake(
+            "odd-rows-first",
+            converted_odd_first,
+            "You put the odd rows first. The first member of each pair, an even row, goes to the first half.",
+        ),
+        Mistake(
+            "heads-as-the-fast-axis",
+            converted_between_heads,
+            "You took every n_heads-th row for a head. A head is a block of d_head neighbouring rows: the "
+            "first axis of the reshape is n_heads.",
         ),
     ),
 )
@@ -262,6 +409,27 @@ BASE = Exercise(
             "exponent-without-two",
             (N / (2 * sympy.pi)) ** (2 * D / (D - 2)),
             "Your frequencies are b^(−l/d). The exponent is −2l/d, since l counts pairs.",
+        ),
+        Mistake(
+            "turn-upside-down",
+            (2 * sympy.pi * N) ** (D / (D - 2)),
+            "You multiply by 2π. Solve 2π b^((d−2)/d) = N: the 2π divides.",
+        ),
+        Mistake(
+            "turn-outside-the-power",
+            N ** (D / (D - 2)) / (2 * sympy.pi),
+            "You divide by 2π after the power. Undo the steps in reverse order: first the factor 2π, then "
+            "the power.",
+        ),
+        Mistake(
+            "last-channel",
+            (N / (2 * sympy.pi)) ** (D / (D - 1)),
+            "Your last exponent is (d−1)/d. The last pair has l = d/2 − 1, so 2l/d = (d−2)/d.",
+        ),
+        Mistake(
+            "negative-exponent",
+            (N / (2 * sympy.pi)) ** (-D / (D - 2)),
+            "Your base is below 1. The wavelength is 2π/θ, so the minus sign of the exponent goes away.",
         ),
     ),
 )
@@ -302,6 +470,28 @@ UNFINISHED = Exercise(
             lambda d, base, length: sum(2 * math.pi * base ** (pair / d) > length for pair in range(d // 2)),
             "Your frequencies are b^(−l/d), so the slowest pair reaches only the root of the base.",
         ),
+        Mistake(
+            "counts-pairs-from-one",
+            lambda d, base, length: sum(
+                2 * math.pi * base ** (2 * pair / d) > length for pair in range(1, d // 2 + 1)
+            ),
+            "You count one pair too many: l goes from 0 to d/2 − 1, not from 1 to d/2.",
+        ),
+        Mistake(
+            "pairs-for-all-channels",
+            lambda d, base, length: sum(2 * math.pi * base ** (2 * pair / d) > length for pair in range(d)),
+            "You let l run up to d − 1. There are d/2 pairs.",
+        ),
+        Mistake(
+            "half-a-turn",
+            lambda d, base, length: sum(math.pi * base ** (2 * pair / d) > length for pair in range(d // 2)),
+            "You ask for half a turn. A full one has 2π radians.",
+        ),
+        Mistake(
+            "ignores-the-base",
+            lambda d, base, length: unfinished(d, 10_000.0, length),
+            "You use the base 10000 whatever is asked for. The base is an argument.",
+        ),
     ),
 )
 
@@ -336,8 +526,19 @@ def table_all_low(n, d, dtype):
     return angles.cos(), angles.sin()
 
 
-def run_table(answer, *case):
-    cos, sin = answer(*case)
+def table_converted_late(n, d, dtype):
+    frequencies = 10_000.0 ** (-torch.arange(0, d, 2, dtype=dtype) / d)
+    angles = torch.arange(n, dtype=dtype).float()[:, None] * frequencies.float()
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+def table_of_low_remainders(n, d, dtype):
+    angles = angles_of(torch.arange(n), d).remainder(2 * math.pi).to(dtype)
+    return angles.cos(), angles.sin()
+
+
+def run_table(answer, n, d, dtype):
+    cos, sin = answer(n, d, dtype)
     return {"cos": cos.double(), "sin": sin.double(), "dtypes": f"{cos.dtype}, {sin.dtype}"}
 
 
@@ -372,6 +573,28 @@ TABLE = Exercise(
             "or so; round the cosine instead.",
         ),
         Mistake(
+            "converts-too-late",
+            table_converted_late,
+            "You convert positions and frequencies after they were made in low precision. What was rounded "
+            "stays rounded: make them in float32 or float64.",
+        ),
+        Mistake(
+            "rounds-the-remainder",
+            table_of_low_remainders,
+            "You take full turns away first, a good idea, and then round the angle. From 4 on a bfloat16 is "
+            "off by up to 1/64, and the cosine with it: round only the cosine.",
+        ),
+        Mistake(
+            "sine-first",
+            lambda n, d, dtype: table(n, d, dtype)[::-1],
+            "You return the sines first. The cosines come first.",
+        ),
+        Mistake(
+            "table-for-all-channels",
+            lambda n, d, dtype: tuple(part.repeat(1, 2) for part in table(n, d, dtype)),
+            "Your table has a column for each channel. Asked for is one for each pair, shape (n, d/2).",
+        ),
+        Mistake(
             "never-rounds",
             lambda n, d, dtype: table(n, d, torch.float32),
             "Your numbers are right, but the table must have the dtype that was asked for.",
@@ -398,6 +621,16 @@ def yarn_without_clamp(theta, factor, length, slow, fast):
     return kept * theta + (1 - kept) * theta / factor
 
 
+def yarn_clamped_above(theta, factor, length, slow, fast):
+    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(max=1)
+    return kept * theta + (1 - kept) * theta / factor
+
+
+def yarn_clamped_below(theta, factor, length, slow, fast):
+    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(min=0)
+    return kept * theta + (1 - kept) * theta / factor
+
+
 def yarn_by_wavelength(theta, factor, length, slow, fast):
     kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(0, 1)
     return theta / (kept + (1 - kept) * factor)
@@ -405,6 +638,23 @@ def yarn_by_wavelength(theta, factor, length, slow, fast):
 
 def yarn_by_step(theta, factor, length, slow, fast):
     return torch.where(length * theta / (2 * math.pi) > slow, theta, theta / factor)
+
+
+def yarn_by_index(theta, factor, length, slow, fast):
+    """Linear in the logarithm of the turns, which is linear in the index of the pair."""
+    turns = length * theta / (2 * math.pi)
+    kept = (turns.log() - math.log(slow)) / (math.log(fast) - math.log(slow))
+    kept = kept.clamp(0, 1)
+    return kept * theta + (1 - kept) * theta / factor
+
+
+def yarn_by_powers(theta, factor, length, slow, fast):
+    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(0, 1)
+    return theta * factor ** (kept - 1)
+
+
+def yarn_from_zero(theta, factor, length, slow, fast):
+    return yarn(theta, factor, length, 0.0, fast)
 
 
 YARN = Exercise(
@@ -434,6 +684,18 @@ YARN = Exercise(
             "Your ramp goes on beyond its ends: fast pairs get even faster. Clamp it to [0, 1].",
         ),
         Mistake(
+            "clamped-above-only",
+            yarn_clamped_above,
+            "Your weight goes below 0 for pairs with few turns: they get slower than by interpolation. Clamp "
+            "it at both ends.",
+        ),
+        Mistake(
+            "clamped-below-only",
+            yarn_clamped_below,
+            "Your weight goes above 1 for pairs with many turns: they get faster than they were. Clamp it at "
+            "both ends.",
+        ),
+        Mistake(
             "averages-wavelengths",
             yarn_by_wavelength,
             "Between the limits you average the wavelengths. YaRN averages the frequencies, θ and θ/κ.",
@@ -447,6 +709,34 @@ YARN = Exercise(
             "new-length",
             lambda theta, factor, length, slow, fast: yarn(theta, factor, factor * length, slow, fast),
             "You count the turns in the new length. What matters is which angles were seen in training.",
+        ),
+        Mistake(
+            "ramp-over-the-index",
+            yarn_by_index,
+            "Your ramp is linear in the index of the pair, as in common implementations. Asked for is the "
+            "paper's, linear in the number of turns.",
+        ),
+        Mistake(
+            "averages-exponents",
+            yarn_by_powers,
+            "Between the limits you take a geometric mean. YaRN adds: γθ + (1 − γ)θ/κ.",
+        ),
+        Mistake(
+            "ramp-from-zero",
+            yarn_from_zero,
+            "Your ramp starts at 0 turns. It starts at slow: subtract it above and below the line.",
+        ),
+        Mistake(
+            "interpolates-all",
+            lambda theta, factor, length, slow, fast: theta / factor,
+            "You slow all pairs: that is position interpolation. Those with at least fast turns stay as they "
+            "are.",
+        ),
+        Mistake(
+            "scales-the-frequencies",
+            lambda *case: yarn(*case) * (0.1 * math.log(case[1]) + 1),
+            "You multiply the frequencies by YaRN's temperature. It belongs to queries and keys, and is not "
+            "asked for here.",
         ),
     ),
 )
@@ -478,6 +768,25 @@ def moved_by_old_positions(keys, dropped):
 def moved_neighbours(keys, dropped):
     kept = keys[dropped:]
     return turn_neighbours(kept, -angles_of(torch.full((len(kept),), dropped), keys.shape[-1]))
+
+
+def moved_without_the_newest(keys, dropped):
+    kept = keys[:-dropped]
+    return turn(kept, -angles_of(torch.full((len(kept),), dropped), keys.shape[-1]))
+
+
+def moved_by_one(keys, dropped):
+    kept = keys[dropped:]
+    return turn(kept, -angles_of(torch.ones(len(kept)), keys.shape[-1]))
+
+
+def moved_back_by_new_positions(keys, dropped):
+    kept = keys[dropped:]
+    return turn(kept, -angles_of(torch.arange(len(kept)), keys.shape[-1]))
+
+
+def moved_and_all_kept(keys, dropped):
+    return turn(keys, -angles_of(torch.full((len(keys),), dropped), keys.shape[-1]))
 
 
 ROLLING = Exercise(
@@ -512,6 +821,27 @@ ROLLING = Exercise(
             "pairs-of-neighbours",
             moved_neighbours,
             "You turn neighbours. The cache has the layout of the library: channels l and l + d/2.",
+        ),
+        Mistake(
+            "drops-the-newest",
+            moved_without_the_newest,
+            "You drop the last keys. The oldest stand first: keep keys[dropped:].",
+        ),
+        Mistake(
+            "turns-by-one",
+            moved_by_one,
+            "You turn back by one position. Each key moves up by dropped positions.",
+        ),
+        Mistake(
+            "turns-back-by-new-positions",
+            moved_back_by_new_positions,
+            "You turn each key back by its new position. All of them move by the same number of positions: "
+            "dropped.",
+        ),
+        Mistake(
+            "keeps-the-dropped",
+            moved_and_all_kept,
+            "You turn the right way, but keep the keys that should be dropped.",
         ),
     ),
 )
