@@ -1,0 +1,7 @@
+"""Measurements: the same work done in several ways, side by side in one process."""
+
+from course.bench.attention import Plan, Report, measure
+from course.bench.memory import extra_memory
+from course.bench.stopwatch import interleave
+
+__all__ = ["Plan", "Report", "extra_memory", "interleave", "measure"]

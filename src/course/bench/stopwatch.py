@@ -1,0 +1,45 @@
+"""Time several things fairly: in turns, the best of several rounds each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import torch
+
+
+def interleave(runs: Mapping[str, Callable[[], object]], rounds: int = 5, warm: int = 1) -> dict[str, float]:
+    """Run everything in turns and return the shortest time of each, in seconds.
+
+    What else the computer does slows a run down and never speeds it up, so the shortest time is the one that
+    says most about the code; and because all take turns, a busy minute hits all of them.
+
+    Args:
+        runs: What to run, by name.
+        rounds: How often each is timed.
+        warm: How often each runs before that, untimed.
+
+    Returns:
+        Seconds by name.
+    """
+    best = dict.fromkeys(runs, float("inf"))
+    for turn in range(-warm, rounds):
+        for name, run in runs.items():
+            took = seconds(run)
+            if turn >= 0:
+                best[name] = min(best[name], took)
+    return best
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """The seconds that one run takes, work that it left to a GPU included."""
+    _wait()
+    start = time.perf_counter()
+    run()
+    _wait()
+    return time.perf_counter() - start
+
+
+def _wait() -> None:
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.synchronize()

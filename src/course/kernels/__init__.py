@@ -1,0 +1,1 @@
+"""Attention computed block by block: in torch, in C++ and in Triton."""

@@ -1,0 +1,267 @@
+"""Attention in C++ against the loop in float64; how it is built, and what it says where it cannot be."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn.functional import scaled_dot_product_attention
+
+from course.attention import attend as any_attend
+from course.kernels.cpu import CompileError, NoCompiler, attend, build, cache, compiler
+from course.kernels.cpu.build import FLAGS
+
+if not any(
+    os.access(os.path.join(d, c), os.X_OK) for d in os.get_exec_path() for c in ("g++", "clang++", "c++")
+):
+    pytest.skip("no C++ compiler", allow_module_level=True)
+
+SHAPES = {  # (batch, query heads, key heads, queries, keys, d_k, d_v)
+    "square": (2, 3, 3, 6, 6, 4, 4),
+    "odd lengths": (2, 3, 3, 5, 7, 4, 6),
+    "more queries than keys": (1, 2, 2, 9, 5, 3, 2),
+    "one query": (2, 4, 4, 1, 7, 5, 3),
+    "one key": (2, 2, 2, 5, 1, 3, 4),
+    "grouped heads": (2, 6, 2, 5, 7, 4, 3),
+    "one head of keys": (1, 4, 1, 5, 5, 2, 5),
+    "several blocks": (1, 2, 1, 131, 150, 7, 19),
+    "whole blocks": (1, 1, 1, 128, 64, 16, 32),
+}
+PLAIN = {"mask": None, "bias": None, "causal": False, "scale": 0.7}
+
+
+def inputs(shape, seed=0):
+    batch, heads, kv_heads, n_query, n_key, d_k, d_v = shape
+    draw = torch.Generator().manual_seed(seed)
+    sizes = [(batch, heads, n_query, d_k), (batch, kv_heads, n_key, d_k), (batch, kv_heads, n_key, d_v)]
+    return [torch.randn(size, generator=draw) for size in sizes]
+
+
+def mask_for(kind, shape):
+    batch, heads, _, n_query, n_key, _, _ = shape
+    draw = torch.Generator().manual_seed(1)
+    size = {
+        "per head": (batch, heads, n_query, n_key),
+        "shared by heads": (batch, 1, n_query, n_key),
+        "an empty row": (n_query, n_key),
+        "padding": (batch, 1, 1, n_key),
+    }.get(kind)
+    mask = None if size is None else torch.rand(size, generator=draw) < 0.6
+    if kind == "an empty row":
+        mask[n_query // 2] = False
+    return mask
+
+
+def bias_for(kind, shape):
+    _, heads, _, n_query, n_key, _, _ = shape
+    size = {"per head": (heads, n_query, n_key), "per key": (1, n_key), "per query": (n_query, 1)}.get(kind)
+    return [] if size is None else [torch.randn(size, generator=torch.Generator().manual_seed(2))]
+
+
+def run(attention, tensors, **options):
+    """The output and the gradients of q, k, v and the bias, for a fixed, uneven weighting of the output."""
+    leaves = [t.clone().requires_grad_() for t in tensors]
+    out = attention(*leaves[:3], **options | ({"bias": leaves[3]} if leaves[3:] else {}))
+    uneven = torch.linspace(-1, 2, out.numel(), dtype=torch.float64).reshape(out.shape).to(out.dtype)
+    return [out.detach(), *torch.autograd.grad((out * uneven).sum(), leaves)]
+
+
+def assert_close(came, expected, bound=4e-6):
+    for name, a, b in zip(("output", "dq", "dk", "dv", "dbias"), came, expected, strict=False):
+        assert a.dtype == torch.float32
+        assert a.shape == b.shape
+        size = max(1.0, b.abs().max().item())
+        # The gradient of a bias that is one number per query is a sum that vanishes.
+        assert (a.double() - b).abs().max().item() <= (5 if name == "dbias" else 1) * bound * size, name
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
+@pytest.mark.parametrize("kind", ["none", "per head", "shared by heads", "an empty row", "padding"])
+@pytest.mark.parametrize("bias", ["no bias", "per head", "per key", "per query"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_outputs_and_gradients_equal_float64(causal, kind, bias, shape):
+    options = PLAIN | {"mask": mask_for(kind, shape), "causal": causal}
+    tensors = inputs(shape) + bias_for(bias, shape)
+    # The loop takes minutes for the long ones; the whole matrix of weights in float64 equals it.
+    backend = "loop" if shape[3] < 16 and kind != "an empty row" else "einsum"
+    expected = run(partial(any_attend, backend=backend), [x.double() for x in tensors], **options)
+    assert_close(run(attend, tensors, **options), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 150),
+    st.integers(1, 150),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.booleans(),
+    st.integers(0, 10**6),
+)
+def test_any_sizes(kv_heads, group, n_query, n_key, d_k, d_v, causal, seed):
+    tensors = inputs((1, kv_heads * group, kv_heads, n_query, n_key, d_k, d_v), seed)
+    options = PLAIN | {"causal": causal, "scale": 1 / math.sqrt(d_k)}
+    expected = run(any_attend, [x.double() for x in tensors], **options)
+    assert_close(run(attend, tensors, **options), expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_the_number_of_threads_changes_nothing_but_the_order_of_sums(threads):
+    tensors = inputs((1, 2, 1, 300, 300, 16, 16))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        came = run(attend, tensors, **PLAIN)
+        again = run(attend, tensors, **PLAIN)
+    finally:
+        torch.set_num_threads(before)
+    assert_close(came, run(any_attend, [x.double() for x in tensors], **PLAIN))
+    assert all(torch.equal(a, b) for a, b in zip(came, again, strict=True))
+
+
+def test_tensors_need_not_be_contiguous():
+    q, k, v = (torch.randn(2, 9, 3, n).transpose(1, 2) for n in (4, 4, 6))
+    for tensors in ([q, k, v], [q, k.mT.contiguous().mT, v[..., ::2]]):
+        expected = run(any_attend, [x.double() for x in tensors], **PLAIN)
+        leaves = [x.detach().requires_grad_() for x in tensors]
+        out = attend(*leaves, **PLAIN)
+        grad = torch.linspace(-1, 2, out.numel()).reshape(out.shape)
+        assert_close([out.detach(), *torch.autograd.grad(out, leaves, grad)], expected)
+        # The gradient of a sum is one number that is repeated: its strides are zero.
+        (dv,) = torch.autograd.grad(attend(*leaves, **PLAIN).sum(), leaves[2])
+        torch.testing.assert_close(
+            dv, torch.autograd.grad(any_attend(*leaves, scale=0.7).sum(), leaves[2])[0]
+        )
+
+
+@pytest.mark.parametrize("lead", [(), (3,), (2, 1, 3)])
+def test_any_number_of_leading_axes(lead):
+    q, k, v = (torch.randn(*lead, n, 4) for n in (3, 5, 5))
+    torch.testing.assert_close(attend(q, k, v, **PLAIN), any_attend(q, k, v, scale=0.7))
+
+
+def test_scores_of_any_size_and_nan():
+    q, k, v = inputs((1, 1, 1, 70, 80, 8, 8))
+    assert attend(q * 1e3, k * 1e3, v, **PLAIN).isfinite().all()
+    q[..., 3, 0] = torch.nan
+    out = attend(q, k, v, **PLAIN)
+    assert out[..., 3, :].isnan().all()
+    assert out[..., 4:, :].isfinite().all()
+
+
+def test_nothing_visible_is_zero_and_has_no_gradient():
+    shape = (1, 1, 1, 70, 80, 4, 4)
+    none = torch.zeros(70, 80, dtype=torch.bool)
+    assert all((x == 0).all() for x in run(attend, inputs(shape), **PLAIN | {"mask": none}))
+    minus = torch.full((70, 80), -torch.inf)
+    assert (attend(*inputs(shape), **PLAIN | {"bias": minus}) == 0).all()
+
+
+def test_second_derivatives_are_refused():
+    q, k, v = (x.requires_grad_() for x in inputs(SHAPES["square"]))
+    out = attend(q, k, v, **PLAIN)
+    grad = torch.ones_like(out, requires_grad=True)
+    (dq,) = torch.autograd.grad(out, q, grad, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        dq.sum().backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_other_dtypes_are_refused(dtype):
+    with pytest.raises(ValueError, match=r"'cpu' computes in float32 on the CPU, but got torch\..*'tiled'"):
+        attend(*(x.to(dtype) for x in inputs(SHAPES["square"])), **PLAIN)
+
+
+def test_memory_does_not_grow_with_the_product_of_the_lengths():
+    """In a process of its own, whose largest size is read at the end: 8192² numbers are 256 MB."""
+    script = (
+        "import resource, torch\n"
+        "from course.kernels.cpu import attend\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "def run(n):\n"
+        "    q, k, v = (torch.randn(1, 1, n, 16, requires_grad=True) for _ in range(3))\n"
+        "    attend(q, k, v, mask=None, bias=None, causal=True, scale=0.25).sum().backward()\n"
+        "run(64)\nbefore = peak()\nrun(8192)\nprint(peak() - before)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert float(ended.stdout) < 60
+
+
+SOURCE = 'extern "C" int answer() { return 42; }'
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "kernels"))
+    return tmp_path / "kernels"
+
+
+def test_build_keeps_what_it_built(empty_cache, monkeypatch):
+    assert build(SOURCE).answer() == 42
+    (made,) = empty_cache.iterdir()
+    stamp = made.stat().st_mtime_ns
+    assert build(SOURCE).answer() == 42
+    assert made.stat().st_mtime_ns == stamp
+    assert build(SOURCE.replace("42", "43")).answer() == 43
+    assert build(SOURCE, FLAGS[:-1]).answer() == 42
+    assert len(list(empty_cache.iterdir())) == 3
+    assert cache() == empty_cache
+
+
+def test_build_takes_a_file(empty_cache, tmp_path):
+    path = tmp_path / "answer.cpp"
+    path.write_text(SOURCE, encoding="utf-8")
+    assert build(path).answer() == 42
+
+
+def test_two_processes_build_at_once(empty_cache):
+    script = f"from course.kernels.cpu.build import build; assert build('''{SOURCE}''').answer() == 42"
+    both = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    assert [path.suffix for path in empty_cache.iterdir()] == [".so"]
+
+
+def test_a_refused_source_says_what_the_compiler_said(empty_cache):
+    with pytest.raises(CompileError, match=r"source\.cpp:1:\d+: error: .*antwort") as caught:
+        build("int answer() { return antwort; }")
+    assert str(empty_cache) not in str(caught.value)
+    assert list(empty_cache.iterdir()) == []
+
+
+@pytest.mark.parametrize("wanted", ["", "no-such-compiler -O1"])
+def test_without_a_compiler(wanted, empty_cache, monkeypatch):
+    monkeypatch.setenv("CXX", wanted)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(NoCompiler, match=r"Install g.. or clang.., or use attend with backend='tiled'"):
+        compiler()
+
+
+def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file" / "kernels"))
+    with pytest.raises(CompileError, match="set COURSE_CACHE to a folder"):
+        build(SOURCE)
+
+
+def test_a_flag_for_the_own_processor_may_be_unknown(empty_cache, monkeypatch, tmp_path):
+    """Compilers that refuse -march=native build without it."""
+    real = compiler()[0]
+    picky = tmp_path / "picky"
+    picky.write_text(f'#!/bin/sh\nfor x; do [ "$x" = -march=native ] && exit 1; done\nexec {real} "$@"\n')
+    picky.chmod(0o755)
+    monkeypatch.setenv("CXX", str(picky))
+    assert build(SOURCE).answer() == 42
+
+
+def test_the_fused_kernel_of_torch_agrees():
+    q, k, v = inputs((1, 2, 2, 200, 200, 64, 64))
+    expected = scaled_dot_product_attention(q, k, v, is_causal=True)
+    torch.testing.assert_close(attend(q, k, v, **PLAIN | {"causal": True, "scale": 0.125}), expected)

@@ -1,0 +1,141 @@
+"""The Triton kernels, interpreted, against the loop in float64: outputs and gradients."""
+
+import pytest
+import torch
+
+from course.attention.backends import loop
+
+pytest.importorskip("triton", reason="Triton is published for Linux only")
+
+from course.kernels.triton.attend import attend
+
+SHAPES = {  # (batch, query heads, key heads, queries, keys, d_k, d_v); a tile is 16 queries, 16 or 32 keys
+    "one tile": (1, 2, 2, 16, 16, 16, 16),
+    "odd lengths": (2, 1, 1, 19, 37, 24, 10),
+    "more queries than keys": (1, 2, 2, 37, 19, 5, 20),
+    "one query": (1, 3, 3, 1, 35, 16, 8),
+    "one key": (1, 2, 2, 18, 1, 3, 4),
+    "grouped heads": (1, 4, 2, 21, 33, 7, 16),
+    "one head of keys": (1, 3, 1, 17, 17, 16, 33),
+}
+BOUNDS = {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 4e-3}
+
+
+@pytest.fixture(autouse=True)
+def _poisoned(monkeypatch):
+    """Memory that is allocated and not written holds NaN."""
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def inputs(shape, seed=0):
+    batch, heads, kv_heads, n_query, n_key, d_k, d_v = shape
+    draw = torch.Generator().manual_seed(seed)
+    sizes = [(batch, heads, n_query, d_k), (batch, kv_heads, n_key, d_k), (batch, kv_heads, n_key, d_v)]
+    return [torch.randn(size, generator=draw, dtype=torch.float64) for size in sizes]
+
+
+def extras(kind, shape):
+    """A mask and a bias; the mask of "both" has an empty row, its bias broadcasts over the batch."""
+    batch, heads, _, n_query, n_key, _, _ = shape
+    draw = torch.Generator().manual_seed(1)
+    if kind == "plain":
+        return None, []
+    mask = torch.rand(batch, 1 if kind == "mask" else heads, n_query, n_key, generator=draw) < 0.6
+    if kind == "mask":
+        return mask, [torch.randn(1, n_key, generator=draw, dtype=torch.float64)]
+    mask[0, 0, n_query // 2] = False
+    return mask, [torch.randn(heads, n_query, n_key, generator=draw, dtype=torch.float64)]
+
+
+def run(function, tensors, mask, causal, **options):
+    """The output and the gradients of all tensors, for a fixed, uneven weighting of the output."""
+    leaves = [t.clone().requires_grad_() for t in tensors]
+    bias = leaves[3] if leaves[3:] else None
+    out = function(*leaves[:3], mask=mask, bias=bias, causal=causal, scale=0.7, **options)
+    uneven = torch.linspace(-1, 2, out.numel(), dtype=torch.float64).reshape(out.shape).to(out.dtype)
+    return [out.detach(), *torch.autograd.grad((out * uneven).sum(), leaves)]
+
+
+def assert_equal(came, expected, dtype):
+    for name, a, b in zip(("output", "dq", "dk", "dv", "dbias"), came, expected, strict=False):
+        assert a.dtype == dtype
+        assert a.shape == b.shape
+        size = max(1.0, b.abs().max().item())
+        assert (a.double() - b).abs().max().item() <= BOUNDS[dtype] * size, name
+
+
+@pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
+@pytest.mark.parametrize("kind", ["plain", "mask", "both"])
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_equals_the_loop(causal, kind, shape):
+    mask, bias = extras(kind, shape)
+    tensors = inputs(shape) + bias
+    expected = run(loop, tensors, mask, causal)
+    tile = (16, 32) if causal else (32, 16)
+    came = run(attend, [x.float() for x in tensors], mask, causal, tile=tile)
+    assert_equal(came, expected, torch.float32)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+@pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
+def test_other_dtypes(dtype, causal):
+    mask, bias = extras("both", SHAPES["grouped heads"])
+    tensors = inputs(SHAPES["grouped heads"]) + bias
+    expected = run(loop, tensors, mask, causal)
+    came = run(attend, [x.to(dtype) for x in tensors], mask, causal, tile=(16, 16))
+    assert_equal(came, expected, dtype)
+
+
+def test_the_tile_does_not_matter():
+    tensors = [x.float() for x in inputs((1, 1, 1, 40, 50, 8, 8))]
+    first, *others = (run(attend, tensors, None, True, tile=t) for t in ((16, 16), (16, 64), (64, 16), None))
+    for other in others:
+        for a, b in zip(first, other, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_a_row_with_nothing_to_attend_to_is_zero_and_has_no_gradient():
+    tensors = [x.float() for x in inputs((1, 1, 1, 20, 18, 4, 4))]
+    mask = torch.ones(20, 18, dtype=torch.bool)
+    mask[5] = False
+    out, dq, dk, dv = run(attend, tensors, mask, True, tile=(16, 16))
+    for row in (0, 1, 5):  # the first two lie ahead of every key
+        assert (out[0, 0, row] == 0).all()
+        assert (dq[0, 0, row] == 0).all()
+    assert all(x.isfinite().all() for x in (out, dq, dk, dv))
+
+
+@pytest.mark.parametrize("lead", [(), (3,), (2, 1, 2)])
+def test_any_number_of_leading_axes(lead):
+    draw = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(*lead, n, 4, generator=draw) for n in (3, 5, 5))
+    mask = torch.rand(3, 5, generator=draw) < 0.7
+    options = {"mask": mask, "bias": None, "causal": False, "scale": 0.5}
+    torch.testing.assert_close(attend(q, k, v, **options), loop(q, k, v, **options))
+
+
+def test_any_strides():
+    """Queries, keys and values as views of one tensor, (batch, time, heads, 3 widths)."""
+    draw = torch.Generator().manual_seed(0)
+    joined = torch.randn(2, 18, 2, 24, generator=draw).transpose(1, 2)
+    q, k, v = joined.chunk(3, dim=-1)
+    options = {"mask": None, "bias": None, "causal": True, "scale": 0.5}
+    expected = loop(q, k, v, **options)
+    torch.testing.assert_close(attend(q, k, v, tile=(16, 16), **options), expected)
+    apart = [x.mT.contiguous().mT for x in (q, k, v)]
+    torch.testing.assert_close(attend(*apart, tile=(16, 16), **options), expected)
+
+
+def test_large_scores_do_not_overflow():
+    q, k, v = (x.float() for x in inputs((1, 1, 1, 17, 33, 4, 4)))
+    out, *grads = run(attend, [1e3 * q, 1e3 * k, v], None, False, tile=(16, 16))
+    assert all(x.isfinite().all() for x in (out, *grads))
+
+
+def test_bfloat16_is_refused_in_the_interpreter():
+    q = torch.zeros(1, 1, 2, 4, dtype=torch.bfloat16)
+    with pytest.raises(ValueError, match="bfloat16 as integers.*backend='tiled'"):
+        attend(q, q, q, mask=None, bias=None, causal=False, scale=1.0)
