@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import sys
 import textwrap
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from course import __version__
+from course.cli_bench import bench
 from course.exercises import notebooks, record, workspace
 from course.exercises.notebooks import Problem
 from course.exercises.plain import plain
@@ -49,6 +49,9 @@ def explained(command: Callable) -> Callable:
 @click.version_option(__version__, prog_name="course")
 def main() -> None:
     """Attention, from First Principles to Kernels: do the exercises."""
+
+
+main.add_command(bench)
 
 
 @main.command()
@@ -141,57 +144,6 @@ def reset(name: str, number: int | None, force: bool) -> None:
     _say(f"{what} is blank again{kept}.")
 
 
-@main.group()
-def bench() -> None:
-    """Measure what the course computes, beside its peers."""
-
-
-@bench.command()
-@click.option("--lengths", default="512,1024,2048,4096", show_default=True, help="Lengths to time.")
-@click.option("--memory-lengths", default="1024,2048,4096,8192,16384", show_default=True, help="… to weigh.")
-@click.option("--subjects", default="", help="What to measure, beside torch's kernel; all if left out.")
-@click.option("--heads", default=8, show_default=True)
-@click.option("--width", default=64, show_default=True, help="Width of a head.")
-@click.option("--rounds", default=5, show_default=True, help="The shortest of so many times counts.")
-@click.option("--device", default="cpu", show_default=True)
-@click.option("--dtype", default="float32", show_default=True)
-@click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write all numbers.")
-@click.option("--figure", type=click.Path(dir_okay=False, path_type=Path), help="Draw them into an SVG.")
-@explained
-def attention(
-    lengths: str, memory_lengths: str, subjects: str, target: Path | None, figure: Path | None, **options: Any
-) -> None:
-    """Measure attention: time as a ratio to torch's fused kernel, and memory.
-
-    All subjects run in turns in one process, and the shortest time of each counts. Memory is the largest size
-    of a process of its own less its size before, in MiB; it is measured on the CPU, with one head.
-    """
-    from course import bench as room
-
-    chosen = {"subjects": tuple(subjects.split(","))} if subjects else {}
-    try:
-        sizes = [tuple(int(n) for n in text.split(",") if n) for text in (lengths, memory_lengths)]
-        plan = room.Plan(*sizes, **chosen, **options)
-        report = room.measure(plan, lambda text: _say(text, err=True))
-    except ValueError as error:
-        raise Problem(str(error)) from error
-    for title, rows, value in (
-        ("Time over that of sdpa", report.times, "ratio"),
-        ("MiB beyond the inputs, causal, one head", report.memory, "mib"),
-    ):
-        if rows:
-            _say(f"\n{title}")
-            _console().print(_pivot(rows, value))
-    if target:
-        target.write_text(json.dumps(report.as_json(), indent=1) + "\n", encoding="utf-8")
-    if figure:
-        from course.viz.benchmark import benchmark
-        from course.viz.style import METADATA, setup
-
-        setup()
-        benchmark(report.as_json()).savefig(figure, format="svg", metadata=METADATA)
-
-
 @main.command()
 def doctor() -> None:
     """Say whether this computer has what the course needs."""
@@ -251,19 +203,6 @@ def _check(path: Path, timeout: float) -> bool:
             console.print(Padding(Text(standing.says), (0, 2, 1, 4)))
     console.print()
     return bool(standings) and right == len(standings)
-
-
-def _pivot(rows: list[dict], value: str) -> Table:
-    """A row of the table for each subject and direction, a column for each length."""
-    lengths = sorted({row["n"] for row in rows})
-    table = _table("subject", "direction", "", *(f"T = {n}" for n in lengths))
-    lines: dict[tuple, dict[int, float]] = {}
-    for row in rows:
-        kind = {True: "causal", False: "full", None: ""}[row.get("causal")]
-        lines.setdefault((row["subject"], row["direction"], kind), {})[row["n"]] = row[value]
-    for names, found in lines.items():
-        table.add_row(*names, *(f"{found[n]:.2f}" if n in found else "" for n in lengths))
-    return table
 
 
 def _console() -> Console:

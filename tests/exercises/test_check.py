@@ -288,8 +288,7 @@ def test_symbolic_answers_compare_by_meaning_and_by_name_of_symbol():
     variance = value(sympy.exp(d) / (sympy.exp(d) - 1) ** 2)
     assert diagnose(variance, 1 / (4 * sympy.sinh(plain / 2) ** 2)) is None
     assert "which is not it" in diagnose(variance, 1 / (4 * sympy.cosh(plain / 2) ** 2))
-
-    sine, root = 2 * sympy.sin(plain / 2), sympy.sqrt(2 - 2 * sympy.cos(plain))
+    sine, root = value(2 * sympy.sin(d / 2)), sympy.sqrt(2 - 2 * sympy.cos(plain))
     assert diagnose(sine, 2 * sympy.sin(plain / 4) * 2 * sympy.cos(plain / 4)) is None
     assert "which is not it" in diagnose(sine, root)  # equal only where the sine is not negative
     matrix = value(sympy.Matrix([[d, 0], [0, d]]))

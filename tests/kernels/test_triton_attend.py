@@ -137,5 +137,5 @@ def test_large_scores_do_not_overflow():
 
 def test_bfloat16_is_refused_in_the_interpreter():
     q = torch.zeros(1, 1, 2, 4, dtype=torch.bfloat16)
-    with pytest.raises(ValueError, match="bfloat16 as integers.*backend='tiled'"):
+    with pytest.raises(ValueError, match=r"bfloat16 as integers.*backend='tiled'"):
         attend(q, q, q, mask=None, bias=None, causal=False, scale=1.0)

@@ -211,10 +211,9 @@ INTENSITY = Exercise(
             "That is operations per number. A number has `size` bytes.",
         ),
         Mistake(
-            "one-head-of-queries",
-            lambda t, s, d, g, b: 4 * t * s * d / (b * (2 * t * d + 2 * s * d)),
-            "That is one head by itself. The group has `group` times as many queries, operations and "
-            "outputs, for the same keys.",
+            "operations-of-one-head",
+            lambda t, s, d, g, b: 4 * t * s * d / (b * (2 * g * t * d + 2 * s * d)),
+            "You counted the operations of one query head. Each head of the group does 4 T S d of them.",
         ),
     ),
 )
@@ -302,7 +301,8 @@ def one_pass_mean_of_blocks(q, k, v, size):
 def block_cases():
     q, k, v = draw((3, 4), (10, 4), (10, 2))
     low = torch.full((3, 4), 12.0), torch.full((10, 4), -12.0) + k / 20, v
-    return [(2 * q, 2 * k, v, 3), (q, k, v, 10), (*low, 4)]
+    falling = torch.full((3, 4), 8.0), torch.linspace(8, -8, 10)[:, None].expand(10, 4) + k / 20, v
+    return [(2 * q, 2 * k, v, 3), (q, k, v, 10), (*low, 4), (*falling, 2)]
 
 
 BLOCKS = Exercise(

@@ -18,6 +18,7 @@ from pathlib import Path
 from course.kernels.triton.mode import VARIABLE
 
 KERNELS = ("forward", "keys_and_values", "queries_and_bias")
+JUMP = re.compile(r"\bbra(?:\.uni)?\s+(\$\w+)")
 DTYPES = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32", "float64": "fp64"}
 
 
@@ -46,6 +47,19 @@ class Request:
     stages: int = 3
 
 
+class Code(list[str]):
+    """Instructions of PTX, one in a line; what is no instruction is left out."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        stripped = (line.strip() for line in lines)
+        super().__init__(line for line in stripped if line.endswith(";") and not line.startswith("."))
+
+    def count(self, instruction: str) -> int:
+        """How many of them are `instruction`, whatever types follow its name."""
+        pattern = re.compile(rf"(@!?%\w+\s+)?{re.escape(instruction)}\b")
+        return sum(pattern.match(line) is not None for line in self)
+
+
 @dataclass(frozen=True)
 class Compiled:
     """What came of it.
@@ -64,17 +78,17 @@ class Compiled:
 
     def count(self, instruction: str) -> int:
         """How often an instruction stands in the code, such as ``"wgmma.mma_async"`` or ``"mma.sync"``."""
-        return len(re.findall(rf"^\s*(?:@!?%\w+\s+)?{re.escape(instruction)}\b", self.ptx, re.MULTILINE))
+        return Code(self.ptx.splitlines()).count(instruction)
 
-    def loops(self) -> list[list[str]]:
-        """The instructions of each loop that holds no other loop, the one with most matrix products first."""
+    @property
+    def loops(self) -> list[Code]:
+        """The loops that hold no other loop, in the order of the code."""
         lines = [line.split("//")[0].strip() for line in self.ptx.splitlines()]
         labels = {line[:-1]: at for at, line in enumerate(lines) if line.endswith(":")}
-        jumps = [(labels[m[1]], at) for at, line in enumerate(lines) if (m := _jump(line)) and m[1] in labels]
-        back = [(start, end) for start, end in jumps if start < end]
+        jumps = [(JUMP.search(line), at) for at, line in enumerate(lines)]
+        back = [(labels[found[1]], at) for found, at in jumps if found and labels[found[1]] < at]
         inner = [a for a in back if not any(a != b and a[0] <= b[0] and b[1] <= a[1] for b in back)]
-        bodies = [[line for line in lines[start + 1 : end + 1] if _is_code(line)] for start, end in inner]
-        return sorted(bodies, key=lambda body: -sum("mma" in line for line in body))
+        return [Code(lines[start + 1 : end + 1]) for start, end in inner]
 
 
 def compile(requests: Sequence[Request]) -> list[Compiled]:
@@ -122,11 +136,3 @@ def _measured(ptx: str, shared: int) -> Compiled:
     registers = re.search(r"Used (\d+) registers", said)
     spilled = re.search(r"(\d+) bytes spill stores", said)
     return Compiled(ptx, shared, int(registers[1]), int(spilled[1]) if spilled else 0)
-
-
-def _jump(line: str) -> re.Match | None:
-    return re.search(r"\bbra(?:\.uni)?\s+(\$\w+)", line)
-
-
-def _is_code(line: str) -> bool:
-    return line.endswith(";") and not line.startswith(".")

@@ -1,0 +1,106 @@
+"""Measurements with tiny lengths: what is measured, what is written, what fails softly."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from course.bench import Plan, extra_memory, interleave, measure, memory, subjects
+from course.cli import main
+
+
+def few(**options):
+    return Plan(lengths=(32, 48), memory_lengths=(), subjects=("sdpa", "naive"), rounds=1, heads=2, **options)
+
+
+def test_a_row_for_each_subject_length_kind_and_direction():
+    report = measure(few())
+    found = {(row["subject"], row["n"], row["causal"], row["direction"]) for row in report.times}
+    assert len(found) == len(report.times) == 2 * 2 * 2 * 2
+    assert all(row["seconds"] > 0 for row in report.times)
+    assert report.ratio("sdpa", 32, True, "forward") == 1
+    assert report.ratio("naive", 32, True, "backward") > 0
+    assert report.ratio("naive", 33, True, "backward") is None
+    assert report.notes == []
+
+
+def test_what_cannot_run_here_is_noted():
+    report = measure(Plan(lengths=(32,), memory_lengths=(), subjects=("triton",), rounds=1))
+    assert {row["subject"] for row in report.times} == {"sdpa"}
+    assert report.notes == ["triton: runs on cuda only, not on cpu"]
+
+
+def test_a_peer_that_breaks_or_is_wrong_does_not_take_the_others_with_it(monkeypatch):
+    def breaks(n, causal, device):
+        raise RuntimeError("no such thing\nand more")
+
+    def wrong(n, causal, device):
+        return lambda q, k, v, causal: q + v
+
+    monkeypatch.setitem(subjects.SUBJECTS, "naive", subjects.Subject(breaks))
+    monkeypatch.setitem(subjects.SUBJECTS, "tiled", subjects.Subject(wrong))
+    report = measure(Plan(lengths=(32,), memory_lengths=(), subjects=("naive", "tiled"), rounds=1))
+    assert {row["subject"] for row in report.times} == {"sdpa"}
+    assert report.notes == [
+        "naive: RuntimeError: no such thing",
+        "tiled: its output differs from that of sdpa at T = 32; not timed",
+    ]
+
+
+def test_what_is_too_large_for_the_computer_is_left_out(monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 1.0)
+    report = measure(Plan(lengths=(256,), memory_lengths=(1024,), subjects=("naive",), rounds=1))
+    assert {row["subject"] for row in report.times} == {"sdpa"}
+    assert report.memory == []
+    assert report.notes[0] == "naive: 6 MiB of weights at T = 256 are too many for this computer"
+
+
+def test_unknown_subjects_are_refused():
+    with pytest.raises(ValueError, match=r"among sdpa, .*but got 'nothing'"):
+        measure(Plan(subjects=("nothing",)))
+
+
+def test_memory_of_a_process_of_its_own():
+    """The naive way holds at least one matrix of 1024² numbers, 4 MiB, and its gradients more."""
+    forward = extra_memory("naive", 1024, causal=False, backward=False, width=16)
+    assert 4 < forward < extra_memory("naive", 1024, causal=False, backward=True, width=16)
+    with pytest.raises(RuntimeError, match="KeyError: 'nothing'"):
+        extra_memory("nothing", 8, causal=False, backward=False)
+    with pytest.raises(RuntimeError, match="no answer after 0 seconds"):
+        extra_memory("naive", 8, causal=False, backward=False, timeout=0.01)
+
+
+def test_everything_takes_turns():
+    order = []
+    took = interleave({name: lambda name=name: order.append(name) for name in "ab"}, rounds=2)
+    assert order == list("ababab")
+    assert set(took) == {"a", "b"}
+
+
+def test_the_command(tmp_path):
+    target, figure = tmp_path / "numbers.json", tmp_path / "figure.svg"
+    sizes = ["--lengths", "32,64", "--memory-lengths", "256", "--heads", "2", "--rounds", "1"]
+    files = ["--json", str(target), "--figure", str(figure)]
+    result = CliRunner().invoke(main, ["bench", "attention", *sizes, "--subjects", "sdpa,naive", *files])
+    assert result.exit_code == 0, result.output
+    assert "naive" in result.output
+    assert "T=64" in result.output
+    numbers = json.loads(target.read_text(encoding="utf-8"))
+    assert numbers["plan"]["lengths"] == [32, 64]
+    assert {"command", "machine", "versions", "times", "memory", "notes"} <= set(numbers)
+    assert {row["direction"] for row in numbers["memory"]} == {"forward", "backward"}
+    assert numbers["versions"]["torch"]
+    assert figure.read_text(encoding="utf-8").startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--subjects", "nothing"], "but got 'nothing'"), (["--lengths", "a,b"], "whole numbers with commas")],
+)
+def test_the_command_refuses_in_one_sentence(arguments, said):
+    result = CliRunner().invoke(main, ["bench", "attention", *arguments])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert said in result.output
