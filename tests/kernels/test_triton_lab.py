@@ -47,6 +47,18 @@ def test_flash_moves_what_the_formulas_say(sizes, causal, tile):
     assert (forward.outside, forward.raced, backward.outside, backward.raced) == (0, 0, 0, 0)
 
 
+def test_products_of_tiles_are_counted():
+    """Two products forwards, four for keys and values, three for queries; a width of 24 is computed as 32."""
+    s = Sizes(32, 64, 24, 24, (16, 32))
+    leaves = [x.requires_grad_() for x in inputs(s)]
+    with Lab() as lab:
+        attend(*leaves, mask=None, bias=None, causal=False, scale=1.0, tile=s.tile).sum().backward()
+    by_kernel = dict.fromkeys(("forward", "row_means", "keys_and_values", "queries_and_bias"), 0)
+    for program in lab.programs:
+        by_kernel[program.kernel] += program.operations
+    assert [n // (2 * 32 * 64 * 32) for n in by_kernel.values()] == [2, 0, 4, 3]
+
+
 def test_half_precision_moves_half_of_it_but_for_the_row_numbers():
     s = Sizes(32, 32, 16, 16, (16, 16), number=2)
     with Lab() as lab:

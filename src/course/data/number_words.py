@@ -1,4 +1,4 @@
-"""Number words in two languages: a translation task with rules, exceptions, and as many pairs as one wants."""
+"""Number words in two languages: a translation task with rules, exceptions and as many pairs as one likes."""
 
 from __future__ import annotations
 

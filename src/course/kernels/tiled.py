@@ -17,8 +17,8 @@ from course.attention.normalizer import finite
 from course.attention.partial import Partial, partial
 from course.kernels.tiles import Tiles, blocks, part, wide
 
-QUERIES, KEYS = 256, 512
-"""Rows and columns of a tile, unless told otherwise."""
+TILE = 256, 256
+"""Queries and keys of a tile, unless told otherwise."""
 
 
 def tiled(
@@ -30,7 +30,7 @@ def tiled(
     bias: Tensor | None,
     causal: bool,
     scale: float,
-    tile: tuple[int, int] = (QUERIES, KEYS),
+    tile: tuple[int, int] = TILE,
 ) -> Tensor:
     """Compute attention tile by tile, equation :eq:`flash-forward`, with a backward pass of its own.
 

@@ -53,6 +53,14 @@ def compiler() -> list[str]:
 def build(source: str | Path, flags: tuple[str, ...] = FLAGS) -> ctypes.CDLL:
     """Compile `source` into a shared library, unless that was done before, and load it.
 
+    Args and errors are those of :func:`compiled`.
+    """
+    return ctypes.CDLL(str(compiled(source, flags)))
+
+
+def compiled(source: str | Path, flags: tuple[str, ...] = FLAGS) -> Path:
+    """Return the file of a shared library compiled from `source`, now or earlier.
+
     The library lies in a cache of the user under a name made from the source, the headers of this folder,
     the flags, and what the compiler says of itself and of the processor. Several processes may build the
     same at once: each writes a file of its own and renames it when it is complete.
@@ -62,7 +70,7 @@ def build(source: str | Path, flags: tuple[str, ...] = FLAGS) -> ctypes.CDLL:
         flags: Options of the compiler.
 
     Returns:
-        The loaded library.
+        The path of the library.
 
     Raises:
         NoCompiler: There is no compiler.
@@ -77,7 +85,7 @@ def build(source: str | Path, flags: tuple[str, ...] = FLAGS) -> ctypes.CDLL:
     target = cache() / f"{key}.so"
     if not target.exists():
         _compile(text, [*command, *flags, "-I", str(HERE)], target)
-    return ctypes.CDLL(str(target))
+    return target
 
 
 def cache() -> Path:
@@ -106,7 +114,12 @@ def _compile(text: str, command: list[str], target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as work:
         source, made = Path(work, "source.cpp"), Path(work, "made.so")
         source.write_text(text, encoding="utf-8")
-        ended = subprocess.run([*command, str(source), "-o", str(made)], capture_output=True, text=True)
+        ended = subprocess.run(
+            [*command, str(source), "-o", str(made)],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"LC_ALL": "C"},
+        )
         if ended.returncode != 0:
             said = ended.stderr.replace(str(source), "source.cpp")
             raise CompileError(f"The C++ compiler refused the source:\n{_shortened(said)}")

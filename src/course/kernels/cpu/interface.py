@@ -11,7 +11,7 @@ from torch import Tensor
 
 from course.kernels.cpu.build import HERE, build
 
-WORTH_A_THREAD = 1e5
+WORTH_A_THREAD = 2e6
 """The multiply-adds that a thread must find to do, for its start to be worth the time."""
 
 
@@ -30,11 +30,13 @@ class Matrices(ctypes.Structure):
         """Describe a tensor without copying it; each head counts `repeat` times. None has no data."""
         if tensor is None:
             return cls()
-        offset = torch.zeros(1, dtype=torch.int64)
+        offsets = [0]
         for size, stride in zip(tensor.shape[:-2], tensor.stride()[:-2], strict=True):
-            offset = (offset[:, None] + torch.arange(size) * stride).flatten()
-        offset = offset.repeat_interleave(repeat)
-        made = cls(tensor.data_ptr(), offset.data_ptr(), *tensor.stride()[-2:])
+            offsets = [offset + i * stride for offset in offsets for i in range(size)]
+        if repeat > 1:
+            offsets = [offset for offset in offsets for _ in range(repeat)]
+        offset = (ctypes.c_int64 * len(offsets))(*offsets)
+        made = cls(tensor.data_ptr(), ctypes.addressof(offset), *tensor.stride()[-2:])
         made.alive = tensor, offset
         return made
 

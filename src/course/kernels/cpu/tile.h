@@ -9,13 +9,17 @@
 #include <new>
 
 #if defined(__AVX512F__)
-constexpr int LANES = 16, TALL = 6, WIDE = 4;  // 24 of 32 registers hold sums
+constexpr int LANES = 16, REGISTERS = 32;
 #elif defined(__AVX__)
-constexpr int LANES = 8, TALL = 4, WIDE = 2;  // 8 of 16
+constexpr int LANES = 8, REGISTERS = 16;
 #elif defined(__aarch64__)
-constexpr int LANES = 4, TALL = 4, WIDE = 4;  // 16 of 32
+constexpr int LANES = 4, REGISTERS = 32;
 #else
-constexpr int LANES = 4, TALL = 3, WIDE = 2;  // 6 of 16, and no fused multiply-add
+constexpr int LANES = 4, REGISTERS = 16;
+#endif
+#ifndef TALL  // rows and vectors of a tile of sums
+#define TALL (REGISTERS == 32 ? 6 : 4)
+#define WIDE (REGISTERS == 32 ? 4 : 2)
 #endif
 constexpr long BLOCK = 64;  // queries, and keys, of a block: a tile of scores is 16 KiB
 constexpr float INF = std::numeric_limits<float>::infinity();

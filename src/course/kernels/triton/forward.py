@@ -63,7 +63,7 @@ def visit(
     CAUSAL: tl.constexpr, EDGE: tl.constexpr, PRECISION: tl.constexpr, WIDE: tl.constexpr,
     BLOCK_S: tl.constexpr,
 ):  # fmt: skip
-    """Take BLOCK_S more keys into account: the running update, equation :eq:`running-update`."""
+    """Take BLOCK_S more keys into account: equation :eq:`running-output`."""
     columns = start + tl.arange(0, BLOCK_S)
     keys = load_tile(k, columns, n_key, k_strides[2], D_K, PAD_K)
     scores = score_tile(

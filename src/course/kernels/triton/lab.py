@@ -35,6 +35,7 @@ class Program:
         place: Its place in the grid.
         loaded: Bytes that it read, each time that it read them.
         stored: Bytes that it wrote.
+        operations: Floating-point operations in its products of tiles, those on padding included.
         outside: Accesses to addresses in no tensor of the launch. Loads of floats give NaN there, others 0.
         raced: Accesses that conflict with one of another program: one of the two writes.
     """
@@ -44,6 +45,7 @@ class Program:
     place: tuple[int, int, int]
     loaded: int = 0
     stored: int = 0
+    operations: int = 0
     outside: int = 0
     raced: int = 0
 
@@ -80,6 +82,11 @@ class Lab:
     def stored(self) -> int:
         """Bytes stored by all programs."""
         return sum(program.stored for program in self.programs)
+
+    @property
+    def operations(self) -> int:
+        """Floating-point operations in products of tiles, by all programs."""
+        return sum(program.operations for program in self.programs)
 
     @property
     def outside(self) -> int:
@@ -168,6 +175,10 @@ class _Watched(InterpreterBuilder):
     def create_masked_store(self, ptrs: Any, value: Any, mask: Any, *hints: Any) -> Any:
         inside = self.lab.access(ptrs, mask, loads=False, stores=True)
         return super().create_masked_store(ptrs, value, inside, *hints)
+
+    def create_dot(self, a: Any, b: Any, *rest: Any) -> TensorHandle:
+        self.lab.programs[-1].operations += 2 * a.data.size * b.data.shape[-1]
+        return super().create_dot(a, b, *rest)
 
     def create_atomic_rmw(self, operation: Any, ptr: Any, value: Any, mask: Any, *order: Any) -> TensorHandle:
         inside = self.lab.access(ptr, mask, loads=True, stores=True)

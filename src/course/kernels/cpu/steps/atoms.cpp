@@ -1,20 +1,28 @@
 // What this processor needs for the smallest pieces of work. Each function does its piece n times over.
 #include "tile.h"
 
-// Sums that wait for each other: one addition after the other.
+// Multiply-adds that wait for each other: one after the other.
 extern "C" float chain(long n) {
-    float sum = 1;
-    for (long i = 0; i < n; i++) sum = sum + 1e-9f;
+    float sum = 1, x = 1 / (float)n;
+    for (long i = 0; i < n; i++) sum = sum * x + x;
     return sum;
 }
 
-// Multiply-adds that wait for nobody: 24 sums, in vectors.
+// Multiply-adds whose sum goes to memory and comes back each time.
+extern "C" float round_trips(long n) {
+    volatile float sum = 1;
+    float x = 1 / (float)n;
+    for (long i = 0; i < n; i++) sum = sum * x + x;
+    return sum;
+}
+
+// Multiply-adds that wait for nobody: twelve sums, in vectors.
 extern "C" float streams(long n) {
-    vec sum[24], x = vec{} + 0.5f;
-    for (int i = 0; i < 24; i++) sum[i] = vec{} + (float)i;
+    vec sum[12], x = vec{} + 1 / (float)n;
+    for (int s = 0; s < 12; s++) sum[s] = vec{} + (float)s;
     for (long i = 0; i < n; i++)
-        for (int s = 0; s < 24; s++) sum[s] = sum[s] * x + x;
-    for (int s = 1; s < 24; s++) sum[0] += sum[s];
+        for (int s = 0; s < 12; s++) sum[s] = sum[s] * x + x;
+    for (int s = 1; s < 12; s++) sum[0] += sum[s];
     return sum[0][0];
 }
 
@@ -38,3 +46,5 @@ extern "C" float products(long n) {
     for (long i = 0; i < n; i++) multiply(false, c.get(), 64, {a.get(), 64, 1}, b.get(), 64, 64, 64, 64);
     return c[0];
 }
+
+extern "C" long lanes() { return LANES; }

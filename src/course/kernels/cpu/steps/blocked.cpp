@@ -1,4 +1,4 @@
-// Blocks of queries meet blocks of keys that stay in the cache; inner loops run along memory, for the compiler.
+// Blocks of queries meet blocks of keys, which stay in the cache; the inner loops run along memory.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -21,8 +21,8 @@ static void renew(float* score, long n, float& largest, float& total, float* out
     total = total * shrink + sum;
 }
 
-static void meet(Block& b, const float* q, const float* k, const float* v, float* o, long rows, long keys, long d_k,
-                 long d_v, float scale, long first_hidden) {
+static void meet(Block& b, const float* q, const float* k, const float* v, float* o, long rows, long keys,
+                 long d_k, long d_v, float scale, long first_hidden) {
     for (long l = 0; l < d_k; l++)
         for (long j = 0; j < B; j++) b.keys[l * B + j] = j < keys ? k[j * d_k + l] * scale : 0;
     for (long x = 0; x < rows; x++) {
@@ -38,8 +38,8 @@ static void meet(Block& b, const float* q, const float* k, const float* v, float
     }
 }
 
-extern "C" void attend(const float* q, const float* k, const float* v, float* o, long heads, long n_query, long n_key,
-                       long d_k, long d_v, float scale, int causal) {
+extern "C" void attend(const float* q, const float* k, const float* v, float* o, long heads, long n_query,
+                       long n_key, long d_k, long d_v, float scale, int causal) {
     Block b;
     b.keys.resize(d_k * B);
     std::fill_n(o, heads * n_query * d_v, 0.0f);
@@ -48,9 +48,11 @@ extern "C" void attend(const float* q, const float* k, const float* v, float* o,
             long rows = std::min(B, n_query - i0), ahead = n_key - n_query;
             std::fill_n(b.largest, B, -1e30f);  // finite: -ffast-math may assume that there are no infinities
             std::fill_n(b.total, B, 0.0f);
-            for (long j0 = 0; j0 < (causal ? std::min(n_key, i0 + rows + ahead) : n_key); j0 += B)
-                meet(b, q + i0 * d_k, k + (head * n_key + j0) * d_k, v + (head * n_key + j0) * d_v, o + i0 * d_v,
-                     rows, std::min(B, n_key - j0), d_k, d_v, scale, causal ? i0 + 1 + ahead - j0 : n_key);
+            long end = causal ? std::min(n_key, i0 + rows + ahead) : n_key;
+            for (long j0 = 0; j0 < end; j0 += B)
+                meet(b, q + i0 * d_k, k + (head * n_key + j0) * d_k, v + (head * n_key + j0) * d_v,
+                     o + i0 * d_v, rows, std::min(B, n_key - j0), d_k, d_v, scale,
+                     causal ? i0 + 1 + ahead - j0 : n_key);
             for (long x = 0; x < rows; x++)
                 for (long c = 0; c < d_v && b.total[x] > 0; c++) o[(i0 + x) * d_v + c] /= b.total[x];
         }

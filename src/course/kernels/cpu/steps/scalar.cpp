@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-extern "C" void attend(const float* q, const float* k, const float* v, float* o, long heads, long n_query, long n_key,
-                       long d_k, long d_v, float scale, int causal) {
+extern "C" void attend(const float* q, const float* k, const float* v, float* o, long heads, long n_query,
+                       long n_key, long d_k, long d_v, float scale, int causal) {
     for (long row = 0; row < heads * n_query; row++) {
         long head = row / n_query, i = row % n_query;
         long end = causal ? std::max(0L, i + 1 + n_key - n_query) : n_key;
