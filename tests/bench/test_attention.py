@@ -23,6 +23,7 @@ def test_a_row_for_each_subject_length_kind_and_direction():
     assert report.ratio("sdpa", 32, True, "forward") == 1
     assert report.ratio("naive", 32, True, "backward") > 0
     assert report.ratio("naive", 33, True, "backward") is None
+    assert len(report.first) == 2 * 2 * 2
     assert report.notes == []
 
 

@@ -39,14 +39,17 @@ def attend(
         causal: Attend only to keys up to the query's own position, aligned at the last key
             (see :func:`course.attention.causal`).
         scale: The factor on the dot products; ``None`` means :math:`1/\\sqrt{d_k}`.
-        backend: How to compute it: ``"loop"``, ``"einsum"`` or ``"sdpa"``. All mean the same.
+        backend: How to compute it; all mean the same. ``"loop"`` is the definition, ``"einsum"`` makes the
+            matrix of weights, ``"tiled"`` never does, ``"cpu"`` and ``"triton"`` are kernels that do it
+            faster, ``"sdpa"`` is torch's, ``"auto"`` chooses (:func:`course.attention.choice.choose`).
 
     Returns:
         One weighted average of the values per query; zeros for a query that may attend to nothing.
 
     Raises:
         TypeError: An argument is of the wrong type or dtype.
-        ValueError: Shapes or devices do not fit, a tensor is empty, or the backend is unknown.
+        ValueError: Shapes or devices do not fit, a tensor is empty, or the backend is unknown or does not
+            take this device or dtype.
 
     Source:
         Vaswani et al. (2017), *Attention Is All You Need*, equation 1.

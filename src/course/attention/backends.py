@@ -6,13 +6,16 @@ of keys and values than of queries, a mask or None, a bias or None, a causal fla
 
 from __future__ import annotations
 
+import importlib
 import itertools
+from collections.abc import Callable
 from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from course.attention.choice import automatic
 from course.attention.masks import causal as causal_mask
 from course.attention.scores import scaled_dot_product
 from course.attention.softmax import softmax
@@ -83,4 +86,21 @@ def sdpa(
     return fused(q, k, v, attn_mask=added).masked_fill(empty, 0)
 
 
-BACKENDS = {"loop": loop, "einsum": einsum, "sdpa": sdpa}
+def kernel(module: str, name: str) -> Callable[..., Tensor]:
+    """Return a backend of `course.kernels`, a room above this one, that is imported when first used."""
+
+    def backend(*tensors: Tensor, **options: object) -> Tensor:
+        return getattr(importlib.import_module(module), name)(*tensors, **options)
+
+    return backend
+
+
+BACKENDS: dict[str, Callable[..., Tensor]] = {
+    "loop": loop,
+    "einsum": einsum,
+    "sdpa": sdpa,
+    "tiled": kernel("course.kernels.tiled", "tiled"),
+    "cpu": kernel("course.kernels.cpu.attend", "attend"),
+    "triton": kernel("course.kernels.triton.attend", "attend"),
+    "auto": automatic,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -49,12 +50,15 @@ class Report:
         plan: What was asked for.
         times: One row for each subject, length, causal or not, and direction, with seconds and the ratio to
             torch's fused kernel in the same run.
+        first: One row for each subject, length, causal or not, with the seconds of its first call, in which
+            some of them compile.
         memory: One row for each subject, length and direction, with MiB beyond the inputs.
         notes: What could not be measured, and why.
     """
 
     plan: Plan
     times: list[dict] = field(default_factory=list)
+    first: list[dict] = field(default_factory=list)
     memory: list[dict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -131,8 +135,10 @@ def _found(
         if name not in {FIRST, *plan.subjects} or not _fits(report, name, n, plan.heads, backward=False):
             continue
         try:
+            start = time.perf_counter()
             attention = SUBJECTS[name].make(n, causal, torch.device(plan.device))
             out = attention(*tensors, causal)
+            took = time.perf_counter() - start
         except Unavailable as reason:
             report.note(f"{name}: {reason}")
             continue
@@ -143,6 +149,7 @@ def _found(
         if not torch.allclose(out, expected, rtol=1e-2, atol=1e-3 if plan.dtype == "float32" else 3e-2):
             report.note(f"{name}: its output differs from that of {FIRST} at T = {n}; not timed")
             continue
+        report.first.append({"subject": name, "n": n, "causal": causal, "seconds": took})
         yield name, attention
 
 

@@ -46,7 +46,9 @@ def examine() -> list[Finding]:
         lambda: _program(
             "chromium", ("chromium", "chromium-browser", "google-chrome"), "to print the book as PDF"
         ),
-        lambda: _program("compiler", ("g++", "c++", "clang++"), "for the chapter on CPU kernels"),
+        lambda: _program("compiler", ("g++", "clang++", "c++"), "for the chapter on CPU kernels"),
+        lambda: _package("triton", "It is published for Linux only; the chapter on Triton needs it.", True),
+        _backends,
     ]
     return [look() for look in looks]
 
@@ -79,6 +81,20 @@ def _memory() -> Finding:
         return Finding("memory", True, "unknown")
     size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIGABYTE
     return Finding("memory", size >= 4, f"{size:.0f} GB", "4 GB are needed; close other programs.")
+
+
+def _backends() -> Finding:
+    """What `attend(backend="auto")` chooses here, for short and for long sequences in float32."""
+    try:
+        import torch
+
+        from course.attention.choice import SMALL, choose
+    except Exception as error:
+        return Finding("attend", False, type(error).__name__, "Install torch anew.")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    choices = [choose(device, torch.float32, n_pairs) for n_pairs in (1, SMALL + 1)]
+    said = dict.fromkeys(f"{choice.backend} ({choice.reason})" for choice in choices)
+    return Finding("attend", True, f"backend='auto' is {', else '.join(said)}")
 
 
 def _kernel() -> Finding:

@@ -511,8 +511,7 @@ GRADIENTS = Exercise(
             changed(
                 BACKWARD_BODY, ("dk[j * d_k + l] +=", "dk[j * d_k + l] ="), ("] += weight", "] = weight")
             ),
-            "dk and dv hold what the last query gave. A key is seen by all queries: their gradients add "
-            "up.",
+            "dk and dv hold what the last query gave. A key is seen by all queries: their gradients add up.",
         ),
         Mistake(
             "weights-without-normalizer",

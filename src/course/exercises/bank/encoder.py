@@ -1,0 +1,694 @@
+"""Exercises of the chapter on the encoder."""
+
+from __future__ import annotations
+
+import copy
+
+import sympy
+import torch
+from torch import nn
+
+from course.attention import padding
+from course.exercises.exercise import Exercise, Mistake
+from course.exercises.inputs import draw
+
+# 1: blocks in a row
+
+
+def encode(x, mask, blocks, norm):
+    for block in blocks:
+        x = block(x, mask)
+    return norm(x)
+
+
+def encode_without_norm(x, mask, blocks, norm):
+    for block in blocks:
+        x = block(x, mask)
+    return x
+
+
+def encode_normalising_often(x, mask, blocks, norm):
+    for block in blocks:
+        x = norm(block(x, mask))
+    return x
+
+
+def encode_side_by_side(x, mask, blocks, norm):
+    return norm(x + sum(block(x, mask) for block in blocks))
+
+
+def encode_in_parallel(x, mask, blocks, norm):
+    for block in blocks:
+        out = block(x, mask)
+    return norm(out)
+
+
+def encode_with_one_block(x, mask, blocks, norm):
+    for _ in blocks:
+        x = blocks[0](x, mask)
+    return norm(x)
+
+
+def encode_masking_once(x, mask, blocks, norm):
+    everything = torch.ones_like(mask)
+    for i, block in enumerate(blocks):
+        x = block(x, everything if i else mask)
+    return norm(x)
+
+
+def encode_adding_again(x, mask, blocks, norm):
+    for block in blocks:
+        x = x + block(x, mask)
+    return norm(x)
+
+
+def encode_backwards(x, mask, blocks, norm):
+    for block in reversed(blocks):
+        x = block(x, mask)
+    return norm(x)
+
+
+def small_block(seed, d):
+    """A block of attention and a residual sum, as a function of the stream and the mask."""
+    w_q, w_k, w_v = draw((d, d), (d, d), (d, d), seed=seed)
+
+    def block(x, mask):
+        scores = (x @ w_q) @ (x @ w_k).mT / d
+        p = torch.softmax(scores.masked_fill(~mask, -torch.inf), -1)
+        return x + torch.tanh(p @ x @ w_v)
+
+    return block
+
+
+def size_of_each_row(x):
+    return 2 * x / x.norm(dim=-1, keepdim=True)
+
+
+def stacks():
+    cases = []
+    for n_blocks, (T, d) in ((3, (5, 4)), (4, (6, 3))):
+        (x,) = draw((2, T, d), seed=n_blocks, requires_grad=True)
+        mask = padding(torch.tensor([T, T - 2]), T)[:, 0]
+        cases.append((x, mask, [small_block(10 + i, d) for i in range(n_blocks)], size_of_each_row))
+    return cases
+
+
+STACK = Exercise(
+    number=1,
+    kind="implement",
+    reference=encode,
+    cases=stacks,
+    gradients=True,
+    mistakes=(
+        Mistake(
+            "forgets-the-last-norm",
+            encode_without_norm,
+            "You return the stream as it leaves the last block. With pre-norm blocks nothing has normalised "
+            "that sum yet: apply the norm once, at the end.",
+        ),
+        Mistake(
+            "norm-after-every-block",
+            encode_normalising_often,
+            "You normalise after each block. A pre-norm block normalises its own inputs; the stream itself "
+            "is normalised once, at the end.",
+        ),
+        Mistake(
+            "all-blocks-read-the-input",
+            encode_side_by_side,
+            "You give the input to every block and add up what they say. Then no block sees what another "
+            "found: pass the result of one to the next.",
+        ),
+        Mistake(
+            "only-the-last-block-counts",
+            encode_in_parallel,
+            "Each of your blocks gets the first input again, so only the last one has an effect. Assign the "
+            "result of a block to x.",
+        ),
+        Mistake(
+            "same-block-every-time",
+            encode_with_one_block,
+            "You apply the first block again and again. Each layer has weights of its own.",
+        ),
+        Mistake(
+            "mask-only-in-the-first-layer",
+            encode_masking_once,
+            "Only your first layer is masked. From the second on, real tokens attend to the padding: every "
+            "layer needs the mask.",
+        ),
+        Mistake(
+            "adds-the-stream-twice",
+            encode_adding_again,
+            "You add the stream to what a block returns. The residual connections are inside the block; "
+            "outside it doubles the stream.",
+        ),
+        Mistake(
+            "from-the-top-down",
+            encode_backwards,
+            "You apply the last block first. blocks[0] is the lowest.",
+        ),
+    ),
+)
+
+
+# 2: one vector for a sentence
+
+
+def sentence_vector(z, mask):
+    weights = mask[..., None].to(z)
+    return (z * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+def mean_over_all(z, mask):
+    return z.mean(1)
+
+
+def mean_over_the_row(z, mask):
+    return (z * mask[..., None]).mean(1)
+
+
+def sum_of_the_real(z, mask):
+    return (z * mask[..., None]).sum(1)
+
+
+def mean_unprotected(z, mask):
+    return (z * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+def mean_over_the_batch(z, mask):
+    return (z * mask[..., None]).sum(1) / mask.sum().clamp(min=1)
+
+
+def mean_without_zeros(z, mask):
+    return mean_unprotected(z, mask).nan_to_num()
+
+
+def mean_of_the_filler(z, mask):
+    return sentence_vector(z, ~mask)
+
+
+def by_masked_select(z, mask):
+    found = z[mask].mean(0)
+    return found.expand(len(z), -1)
+
+
+def sentences():
+    cases = []
+    for seed, lengths in enumerate(([5, 2, 1], [3, 4, 0])):
+        (z,) = draw((3, 5, 4), seed=seed, requires_grad=True)
+        cases.append((z, torch.arange(5) < torch.tensor(lengths)[:, None]))
+    return cases
+
+
+POOL = Exercise(
+    number=2,
+    kind="implement",
+    reference=sentence_vector,
+    cases=sentences,
+    gradients=True,
+    mistakes=(
+        Mistake(
+            "mean-over-all-rows",
+            mean_over_all,
+            "You average over all rows, padding included. The vector of a sentence then depends on the "
+            "longest sentence of its batch.",
+        ),
+        Mistake(
+            "divides-by-the-longest",
+            mean_over_the_row,
+            "You leave the padding out of the sum but divide by the length of the row. Divide by the number "
+            "of real tokens.",
+        ),
+        Mistake(
+            "sum-for-mean",
+            sum_of_the_real,
+            "You return the sum of the real tokens. A long sentence gets a long vector: divide by their "
+            "number.",
+        ),
+        Mistake(
+            "nothing-over-nothing",
+            mean_unprotected,
+            "A sentence without tokens gives 0/0, which is NaN. Divide by at least 1.",
+        ),
+        Mistake(
+            "repairs-afterwards",
+            mean_without_zeros,
+            "You replace the NaN after the division. The output is right, but the gradient is NaN all the "
+            "same: avoid the division by zero, do not repair its result.",
+        ),
+        Mistake(
+            "number-of-the-whole-batch",
+            mean_over_the_batch,
+            "You divide by the number of real tokens in the whole batch. Count them for each sentence, "
+            "mask.sum(1).",
+        ),
+        Mistake(
+            "mask-the-wrong-way",
+            mean_of_the_filler,
+            "You average the padding. In this book True means a real token.",
+        ),
+        Mistake(
+            "all-sentences-in-one",
+            by_masked_select,
+            "z[mask] joins the real tokens of all sentences, so every sentence gets the same vector.",
+        ),
+        Mistake(
+            "takes-the-first-token",
+            lambda z, mask: z[:, 0],
+            "You return the first token's vector. That is a choice some models make, but here the mean of "
+            "the real tokens is asked for.",
+        ),
+    ),
+)
+
+
+# 3: from which length on do the scores cost more?
+
+D, D_FF, G = sympy.symbols("d_model d_ff g", positive=True)
+
+LENGTH = Exercise(
+    number=3,
+    kind="derive",
+    reference=D + D / G + sympy.Rational(3, 2) * D_FF,
+    mistakes=(
+        Mistake(
+            "two-matrices-in-the-network",
+            D + D / G + D_FF,
+            "A gated feed-forward network has three matrices, not two: 6 T d_model d_ff operations.",
+        ),
+        Mistake(
+            "full-keys-and-values",
+            2 * D + sympy.Rational(3, 2) * D_FF,
+            "You count keys and values as wide as the queries. They have 1/g of the heads, so their two "
+            "projections cost 1/g.",
+        ),
+        Mistake(
+            "no-groups-no-gate",
+            2 * D + D_FF,
+            "That is the answer for the block of 2017. Here keys and values have fewer heads, and the "
+            "network has a third matrix.",
+        ),
+        Mistake(
+            "scores-shrink-with-the-groups",
+            G * (D + D / G + sympy.Rational(3, 2) * D_FF),
+            "You made the scores cheaper by g. Every query head has its own scores, with shared keys too: "
+            "4 T² d_model, whatever g.",
+        ),
+        Mistake(
+            "scores-without-averages",
+            2 * D + 2 * D / G + 3 * D_FF,
+            "You counted one product of T × T. There are two: the scores, and the averages of the values.",
+        ),
+        Mistake(
+            "forgets-the-network",
+            D + D / G,
+            "You compared with the projections alone. The feed-forward network works for every token, too.",
+        ),
+        Mistake(
+            "forgets-the-projections",
+            sympy.Rational(3, 2) * D_FF,
+            "You compared with the feed-forward network alone. The four projections belong to the rest.",
+        ),
+        Mistake(
+            "multiply-adds-mixed",
+            2 * (D + D / G + sympy.Rational(3, 2) * D_FF) / 4,
+            "You counted a multiply-add as one operation on one side and as two on the other.",
+        ),
+        Mistake(
+            "one-projection-left-out",
+            D / 2 + D / G + sympy.Rational(3, 2) * D_FF,
+            "One of the wide projections is missing. Queries and the output both have d_model × d_model.",
+        ),
+    ),
+)
+
+
+# 4: layers that start equal
+
+
+def make_layers(make, n):
+    return nn.ModuleList(make() for _ in range(n))
+
+
+def layers_shared(make, n):
+    layer = make()
+    return nn.ModuleList([layer] * n)
+
+
+def layers_copied(make, n):
+    layer = make()
+    return nn.ModuleList(copy.deepcopy(layer) for _ in range(n))
+
+
+def layers_in_a_list(make, n):
+    return [make() for _ in range(n)]
+
+
+def layers_of_one_seed(make, n):
+    layers = []
+    for _ in range(n):
+        torch.manual_seed(0)
+        layers.append(make())
+    return nn.ModuleList(layers)
+
+
+def layers_jiggled(make, n):
+    layers = layers_copied(make, n)
+    with torch.no_grad():
+        for parameter in layers.parameters():
+            parameter += 1e-3 * torch.randn(parameter.shape)
+    return layers
+
+
+def layers_redrawn(make, n):
+    layers = layers_copied(make, n)
+    for parameter in layers.parameters():
+        nn.init.normal_(parameter)
+    return layers
+
+
+def layers_too_many(make, n):
+    return nn.ModuleList(make() for _ in range(n + 1))
+
+
+def run_layers(answer, make, n):
+    """What a model built from the answer has: parameters, and how alike two layers are."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        layers = answer(make, n)
+    model = nn.Module()
+    model.layers = layers
+    weights = torch.stack([layer.weight.detach() for layer in layers])
+    biases = torch.stack([layer.bias.detach() for layer in layers])
+    parts = [(a - b).norm() / a.norm() for i, a in enumerate(weights) for b in weights[:i]]
+    return {
+        "number of layers": len(layers),
+        "parameters that the model finds": sum(p.numel() for p in model.parameters()),
+        "every layer has weights of its own": len({layer.weight.data_ptr() for layer in layers}) == n,
+        "layers start different": min(float(part) for part in parts) > 0.5,
+        "biases start at zero": bool((biases == 0).all()),
+        "weights are small, as make() draws them": float(weights.std()) < 0.5,
+    }
+
+
+def make_linear(d):
+    def make():
+        layer = nn.Linear(d, d + 1)
+        nn.init.normal_(layer.weight, std=d**-0.5)
+        nn.init.zeros_(layer.bias)
+        return layer
+
+    return make
+
+
+COPIES = Exercise(
+    number=4,
+    kind="find the bug",
+    reference=make_layers,
+    run=run_layers,
+    cases=lambda: [(make_linear(8), 3), (make_linear(16), 5)],
+    mistakes=(
+        Mistake(
+            "one-layer-many-times",
+            layers_shared,
+            "Your layers are all the same object: the model has the parameters of one layer. Call make() "
+            "for each.",
+        ),
+        Mistake(
+            "copies-of-one-layer",
+            layers_copied,
+            "Your layers are separate, but all start with the same weights: deepcopy copies them. Call "
+            "make() for each layer, so that each is drawn.",
+        ),
+        Mistake(
+            "a-plain-list",
+            layers_in_a_list,
+            "A model does not find the parameters of layers in a plain list, so they would never be "
+            "trained. Use nn.ModuleList.",
+        ),
+        Mistake(
+            "same-seed-for-each",
+            layers_of_one_seed,
+            "You set the seed before each layer, so all draws are the same. Set it once, outside.",
+        ),
+        Mistake(
+            "a-little-noise",
+            layers_jiggled,
+            "Your layers differ by a little noise only, and the biases no longer start at zero. Draw each "
+            "layer by itself.",
+        ),
+        Mistake(
+            "draws-everything-anew",
+            layers_redrawn,
+            "You drew all parameters anew with standard deviation 1, biases too. That undoes what make() "
+            "has chosen: a scale that fits the width, and biases of zero.",
+        ),
+        Mistake(
+            "one-layer-too-many",
+            layers_too_many,
+            "You made one layer too many.",
+        ),
+    ),
+)
+
+
+# 5: positions when the filler is on the left
+
+
+def positions_of(mask):
+    return (mask.long().cumsum(1) - 1).clamp(min=0)
+
+
+def positions_by_column(mask):
+    return torch.arange(mask.shape[1]).expand(mask.shape)
+
+
+def positions_from_one(mask):
+    return mask.long().cumsum(1)
+
+
+def positions_negative(mask):
+    return mask.long().cumsum(1) - 1
+
+
+def positions_times_mask(mask):
+    return torch.arange(mask.shape[1]) * mask
+
+
+def positions_from_the_end(mask):
+    return (mask.long().flip(1).cumsum(1).flip(1) - 1).clamp(min=0)
+
+
+def positions_down_the_batch(mask):
+    return (mask.long().cumsum(0) - 1).clamp(min=0)
+
+
+def positions_by_length(mask):
+    return (torch.arange(mask.shape[1]) - (~mask).sum(1, keepdim=True)).clamp(min=0)
+
+
+def filled():
+    left = torch.arange(6) >= torch.tensor([[0], [3], [5]])
+    return [(left,), (left.flip(1),), (torch.tensor([[0, 1, 1, 0], [0, 0, 1, 0], [1, 1, 1, 1]]).bool(),)]
+
+
+LEFT = Exercise(
+    number=5,
+    kind="find the bug",
+    reference=positions_of,
+    run=lambda answer, mask: answer(mask) * mask,  # the filler may have any position, but none below zero
+    cases=filled,
+    mistakes=(
+        Mistake(
+            "counts-columns",
+            positions_by_column,
+            "You number the columns. A sentence with filler in front then starts at a position that depends "
+            "on the longest sentence: count the real tokens.",
+        ),
+        Mistake(
+            "starts-at-one",
+            positions_from_one,
+            "Your first real token has position 1. A running sum counts the token itself: subtract 1.",
+        ),
+        Mistake(
+            "counts-from-the-end",
+            positions_from_the_end,
+            "You count from the right: the last real token has position 0.",
+        ),
+        Mistake(
+            "counts-down-the-batch",
+            positions_down_the_batch,
+            "Your running sum goes over the sentences of the batch. Time is axis 1.",
+        ),
+        Mistake(
+            "filler-always-left",
+            positions_by_length,
+            "You subtract the number of filler tokens from the column. That is right if all of them stand on "
+            "the left, and wrong if they stand on the right.",
+        ),
+    ),
+)
+
+
+# 6: how far can it follow?
+
+
+def reach(n_layers):
+    return 2**n_layers - 1
+
+
+REACH = Exercise(
+    number=6,
+    kind="predict",
+    reference=lambda n_layers, per_layer: (per_layer + 1) ** n_layers - 1,
+    cases=lambda: [(1, 1), (2, 1), (5, 1), (1, 2), (2, 2), (4, 3)],
+    mistakes=(
+        Mistake(
+            "one-hop-per-layer",
+            lambda n_layers, per_layer: per_layer * n_layers,
+            "You let each layer add the same number of arrows. But a layer looks up tokens that have made "
+            "progress themselves: it joins paths, so lengths multiply.",
+        ),
+        Mistake(
+            "counts-from-k",
+            lambda n_layers, per_layer: (per_layer + 1) ** n_layers,
+            "That is the length of the path from k. The token knows v = f(k) from the start: count the "
+            "arrows beyond v.",
+        ),
+        Mistake(
+            "always-doubles",
+            lambda n_layers, per_layer: 2**n_layers - 1,
+            "You double in each layer, which is right for one look-up. A layer with p look-ups in a row "
+            "joins p + 1 paths.",
+        ),
+        Mistake(
+            "one-path-too-few",
+            lambda n_layers, per_layer: max(per_layer, 1) ** n_layers,
+            "You multiply by the number of look-ups. With p look-ups, p paths are added to the one that is "
+            "there: p + 1 paths.",
+        ),
+        Mistake(
+            "look-ups-as-exponent",
+            lambda n_layers, per_layer: 2 ** (n_layers * per_layer) - 1,
+            "You let each look-up double the path. Within a layer the other tokens do not progress: each of "
+            "its look-ups adds one path of the same length.",
+        ),
+        Mistake(
+            "forgets-the-last-layer",
+            lambda n_layers, per_layer: (per_layer + 1) ** (n_layers - 1),
+            "Try a single layer with one look-up: it follows one arrow beyond v. With two layers it is three.",
+        ),
+    ),
+)
+
+
+# 7: how differently two queries look
+
+
+def dobrushin(p):
+    return torch.cdist(p, p, p=1).amax((-2, -1)) / 2
+
+
+def without_the_half(p):
+    return 2 * dobrushin(p)
+
+
+def by_euclid(p):
+    return torch.cdist(p, p).amax((-2, -1)) / 2
+
+
+def by_mean_pair(p):
+    return torch.cdist(p, p, p=1).mean((-2, -1)) / 2
+
+
+def neighbours_only(p):
+    return (p[..., 1:, :] - p[..., :-1, :]).abs().sum(-1).amax(-1) / 2
+
+
+def over_the_whole_batch(p):
+    return (torch.cdist(p, p, p=1).amax() / 2).expand(p.shape[:-2])
+
+
+def by_columns(p):
+    return dobrushin(p.mT)
+
+
+def largest_entry(p):
+    return (p[..., :, None, :] - p[..., None, :, :]).abs().amax((-3, -2, -1))
+
+
+def overlap(p):
+    return 1 - dobrushin(p)
+
+
+def from_the_mean(p):
+    return (p - p.mean(-2, keepdim=True)).abs().sum(-1).amax(-1) / 2
+
+
+def weights_of_many():
+    cases = []
+    for seed, shape in enumerate(((4, 6), (2, 5, 3), (2, 3, 3, 7))):
+        (e,) = draw(shape, seed=seed)
+        cases.append((torch.softmax(2 * e, -1),))
+    return cases
+
+
+MIXING = Exercise(
+    number=7,
+    kind="implement",
+    reference=dobrushin,
+    cases=weights_of_many,
+    mistakes=(
+        Mistake(
+            "forgets-the-half",
+            without_the_half,
+            "You left out the ½. Half of the sum of absolute differences is the weight that has moved, which "
+            "is at most 1.",
+        ),
+        Mistake(
+            "euclidean-distance",
+            by_euclid,
+            "You took the Euclidean distance of two rows. The bound needs the sum of absolute differences, "
+            "p=1.",
+        ),
+        Mistake(
+            "mean-of-the-pairs",
+            by_mean_pair,
+            "You average over the pairs of queries. The bound must hold for the pair that looks most "
+            "differently: take the largest.",
+        ),
+        Mistake(
+            "neighbours-only",
+            neighbours_only,
+            "You compare each query with the next one. All pairs count.",
+        ),
+        Mistake(
+            "one-for-the-batch",
+            over_the_whole_batch,
+            "You take the largest over all sequences and heads. Each matrix of weights has a coefficient of "
+            "its own: reduce the last two axes only.",
+        ),
+        Mistake(
+            "compares-keys",
+            by_columns,
+            "You compare columns, the keys. Two queries are two rows.",
+        ),
+        Mistake(
+            "largest-single-difference",
+            largest_entry,
+            "You took the largest difference of two weights. Add up the differences over the keys, then take "
+            "the largest pair.",
+        ),
+        Mistake(
+            "overlap",
+            overlap,
+            "That is 1 − τ, the weight that two queries have in common at least.",
+        ),
+        Mistake(
+            "distance-from-the-mean",
+            from_the_mean,
+            "You compare each query with the mean of all. Compare them with one another.",
+        ),
+    ),
+)
+
+EXERCISES = (STACK, POOL, LENGTH, COPIES, LEFT, REACH, MIXING)
