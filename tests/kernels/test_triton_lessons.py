@@ -69,5 +69,5 @@ def test_tiles_are_powers_of_two_and_keys_are_arguments():
     assert set(KEY) <= set(forward.arg_names)
     for configs in TILES.values():
         for config in configs:
-            sizes = config.kwargs["BLOCK_T"], config.kwargs["BLOCK_S"]
+            sizes = config.kwargs["BLOCK_Q"], config.kwargs["BLOCK_K"]
             assert all(size >= 16 and size == triton.next_power_of_2(size) for size in sizes)

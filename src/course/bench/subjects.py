@@ -63,7 +63,7 @@ def _backend(module: str, name: str, device: str | None, n: int, causal: bool, o
 def _flex(n: int, causal: bool, device: torch.device) -> Attention:
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
-    fused = torch.compile(flex_attention, dynamic=False)
+    fused = _compile(flex_attention)
     ahead = partial(create_block_mask, lambda b, h, i, j: i >= j, None, None, n, n, device=str(device))
     seen = ahead() if causal else None
     return lambda q, k, v, causal: fused(q, k, v, block_mask=seen)
@@ -71,7 +71,13 @@ def _flex(n: int, causal: bool, device: torch.device) -> Attention:
 
 @cache
 def _compiled(n: int, causal: bool, device: torch.device) -> Attention:
-    return torch.compile(_einsum, dynamic=False)
+    return _compile(_einsum)
+
+
+def _compile(function: Attention) -> Attention:
+    # Each length is compiled anew; after eight of them torch would give up and run uncompiled.
+    torch._dynamo.config.recompile_limit = 64
+    return torch.compile(function, dynamic=False)
 
 
 SUBJECTS = {
@@ -79,7 +85,7 @@ SUBJECTS = {
     "naive": Subject(_naive, quadratic=(3, 5)),
     "tiled": Subject(partial(_backend, "course.kernels.tiled", "tiled", None)),
     "cpu": Subject(partial(_backend, "course.kernels.cpu", "attend", "cpu")),
-    "triton": Subject(partial(_backend, "course.kernels.triton", "attend", "cuda")),
+    "triton": Subject(partial(_backend, "course.kernels.triton.attend", "attend", "cuda")),
     "flex": Subject(_flex, backward=False),
     "compiled": Subject(_compiled, quadratic=(3, 5)),
 }

@@ -85,24 +85,27 @@ def backward(
     q, k = tiles.q, tiles.k
     base = finite(lse).unsqueeze(-1)
     mean = (wide(grad) * wide(out)).sum(-1, keepdim=True)
-    grads = [torch.zeros_like(wide(x)) for x in (q, k, v)]
-    grad_bias = torch.zeros_like(wide(tiles.bias)) if needs_bias else None
+    dq, dk, dv = (torch.zeros_like(wide(x)) for x in (q, k, v))
+    dbias = torch.zeros_like(wide(tiles.bias)) if needs_bias else None
     for columns in blocks(k.shape[-2], tile[1]):
         keys, values = wide(k[..., columns, :]), wide(v[..., columns, :])
-        grad_q, grad_k, grad_v = grads[0], grads[1][..., columns, :], grads[2][..., columns, :]
         for rows in blocks(q.shape[-2], tile[0]):
             if tiles.hidden(rows, columns):
                 continue
-            push = wide(grad[..., rows, :])
+            queries, push = wide(q[..., rows, :]), wide(grad[..., rows, :])
             weights = tiles.scores(rows, columns).sub_(base[..., rows, :]).exp_()
-            grad_v += (weights.mT @ push).sum_to_size(values.shape)
             signal = (push @ values.mT).sub_(mean[..., rows, :]).mul_(weights)
-            grad_q[..., rows, :] += signal @ keys * tiles.scale
-            grad_k += (signal.mT @ wide(q[..., rows, :]) * tiles.scale).sum_to_size(keys.shape)
-            if grad_bias is not None:
-                place = part(grad_bias, rows, columns)
-                place += signal.sum_to_size(place.shape)
-    return *(g.to(x.dtype) for g, x in zip(grads, (q, k, v), strict=True)), grad_bias
+            _add(dv[..., columns, :], weights.mT @ push)
+            _add(dk[..., columns, :], signal.mT @ queries * tiles.scale)
+            _add(dq[..., rows, :], signal @ keys * tiles.scale)
+            if dbias is not None:
+                _add(part(dbias, rows, columns), signal)
+    return dq.to(q.dtype), dk.to(k.dtype), dv.to(v.dtype), dbias
+
+
+def _add(place: Tensor, x: Tensor) -> None:
+    """Add `x` to a part of a gradient, summed over the axes along which that part was shared."""
+    place += x.sum_to_size(place.shape)
 
 
 class _Tiled(torch.autograd.Function):

@@ -48,7 +48,10 @@ class Tiles:
     scale: float
 
     def hidden(self, rows: slice, columns: slice) -> bool:
-        """Whether the causal mask leaves nothing of a tile: its first key comes after its last query."""
+        """Whether the causal mask leaves nothing of a tile, equation :eq:`causal-tiles`.
+
+        Its first key then comes after its last query.
+        """
         return self.causal and columns.start > rows.stop - 1 + self._shift
 
     def scores(self, rows: slice, columns: slice) -> Tensor:

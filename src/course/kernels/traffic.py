@@ -13,7 +13,8 @@ class TwoMemories:
     """A large slow memory and a small fast one; arithmetic happens in the fast one only.
 
     An algorithm loads a part of an array, computes, puts what it wants to keep into the fast memory under a
-    name, and stores it when it is done. Both directions are counted in numbers, not bytes.
+    name, and stores it when it is done. Both directions are counted in numbers, not bytes, as in equation
+    :eq:`flash-traffic`.
 
     Attributes:
         slow: The arrays in slow memory, by name.

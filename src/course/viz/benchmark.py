@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from course.viz.curves import curves
 from course.viz.style import figure
@@ -41,7 +42,9 @@ def benchmark(report: Mapping[str, Any], panels: Sequence[str] = PANELS) -> Figu
             lengths, series = _series(rows, "ratio")
             ax = curves(series, lengths, xlabel="tokens T", ylabel="time / time of sdpa", log="xy",
                         markers=True, ax=ax, title=panel)  # fmt: skip
-        ax.set_xticks(lengths, [str(n) for n in lengths], minor=False)
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.set_xticks(lengths, [str(n) for n in lengths])
         ax.minorticks_off()
     return drawn
 

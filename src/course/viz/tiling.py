@@ -129,7 +129,8 @@ def _frames(key: str, k: int, steps: int) -> str:
 def _style(key: str, seconds: float) -> str:
     at = f".{key}"
     return (
-        f"{at}{{margin:1em 0;color:#747c88;font-size:.85em}}{at} svg{{width:100%;height:auto;display:block}}"
+        f"{at}{{margin:1em 0;color:#747c88;font-size:.85em;text-align:center}}"
+        f"{at} svg{{width:100%;height:auto;display:block;margin:auto}}"
         f"{at} .tile{{fill:#0072b2;fill-opacity:.28}}{at} .block{{fill:#009e8e;fill-opacity:.35}}"
         f"{at} .never{{fill:none;stroke:#747c88;stroke-opacity:.35}}"
         f"{at} .on{{fill:#d55e00;opacity:0;animation:{seconds:g}s linear infinite}}"

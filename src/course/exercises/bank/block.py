@@ -29,26 +29,26 @@ GATED = Exercise(
         Mistake(
             "gates-the-wrong-branch",
             lambda x, g, w, o: gated(x, w, g, o),
-            "You activate x W₁ and multiply by the bare x W_g. The two are of the same shape, so nothing fails, "
-            "but trained weights stop working: the activation belongs to W_g.",
+            "You activate x W₁ and multiply by the bare x W_g. The two are of the same shape, so nothing "
+            "fails, but trained weights stop working: the activation belongs to W_g.",
         ),
         Mistake(
             "activates-both",
             lambda x, g, w, o: (F.silu(x @ g) * F.silu(x @ w)) @ o,
-            "You activate both branches. Only the gate is activated; the other one must be able to carry a "
-            "negative number.",
+            "You activate both branches. Only the gate is activated; the other one must be able to carry a"
+            " negative number.",
         ),
         Mistake(
             "activates-the-product",
             lambda x, g, w, o: F.silu((x @ g) * (x @ w)) @ o,
-            "You multiply first and activate the product. The activation acts on the gate alone, before the "
-            "product.",
+            "You multiply first and activate the product. The activation acts on the gate alone, before "
+            "the product.",
         ),
         Mistake(
             "forgets-the-activation",
             lambda x, g, w, o: ((x @ g) * (x @ w)) @ o,
-            "You forgot the activation of the gate. What is left is bilinear: twice the input gives four times "
-            "the output.",
+            "You forgot the activation of the gate. What is left is bilinear: twice the input gives four "
+            "times the output.",
         ),
         Mistake(
             "sigmoid-for-silu",
@@ -137,8 +137,8 @@ SHIPPED = Exercise(
         Mistake(
             "both-faults",
             shipped,
-            "Both faults are still there: std divides by d − 1, and eps is added beside the root instead of "
-            "inside it.",
+            "Both faults are still there: std divides by d − 1, and eps is added beside the root instead "
+            "of inside it.",
         ),
         Mistake(
             "eps-beside-the-root",
@@ -149,14 +149,14 @@ SHIPPED = Exercise(
         Mistake(
             "divides-by-one-less",
             divides_by_one_less,
-            "eps is in its place now. But your variance divides by d − 1; that of a layer norm divides by d: "
-            "correction=0.",
+            "eps is in its place now. But your variance divides by d − 1; that of a layer norm divides by "
+            "d: correction=0.",
         ),
         Mistake(
             "over-the-tokens",
             over_the_tokens,
-            "You take mean and variance over the tokens, for each channel. Each token is normalised by itself, "
-            "over its channels: the last axis.",
+            "You take mean and variance over the tokens, for each channel. Each token is normalised by "
+            "itself, over its channels: the last axis.",
         ),
         Mistake(
             "over-the-sentence",
@@ -176,8 +176,8 @@ SHIPPED = Exercise(
         Mistake(
             "size-before-centring",
             by_the_raw_mean_square,
-            "You subtract the mean, but divide by the root mean square of what was there before. The variance "
-            "is the mean square of the centred token.",
+            "You subtract the mean, but divide by the root mean square of what was there before. The "
+            "variance is the mean square of the centred token.",
         ),
         Mistake(
             "gain-on-the-shift",
@@ -203,14 +203,14 @@ SLOPE = Exercise(
         Mistake(
             "fitted-constant",
             sympy.Rational(1702, 1000),
-            "1.702 makes the largest error over all x small. Here the slopes at zero shall agree, which gives "
-            "another number.",
+            "1.702 makes the largest error over all x small. Here the slopes at zero shall agree, which "
+            "gives another number.",
         ),
         Mistake(
             "constant-of-tanh",
             sympy.sqrt(2 / sympy.pi),
-            "That is the factor inside the tanh of the approximate GELU. tanh has slope 1 at zero and "
-            "(1 + tanh u)/2 has slope 1/2; σ has slope 1/4.",
+            "That is the factor inside the tanh of the approximate GELU. tanh has slope 1 at zero and (1 +"
+            " tanh u)/2 has slope 1/2; σ has slope 1/4.",
         ),
         Mistake(
             "inverse",
@@ -264,7 +264,7 @@ def rms_raw_token(x, gain, dy, eps):
 
 
 def rms_not_divided(x, gain, dy, eps):
-    s, hat, g = rms_parts(x, gain, dy, eps)
+    _, hat, g = rms_parts(x, gain, dy, eps)
     return g - hat * (g * hat).mean(-1, keepdim=True)
 
 
@@ -295,14 +295,14 @@ RMS = Exercise(
         Mistake(
             "forms-the-matrix",
             rms_by_matrix,
-            "Your gradient is right, but you made a d × d matrix for each token. Multiply out: the part along "
-            "x̂ needs only one number, the mean of g ∘ x̂.",
+            "Your gradient is right, but you made a d × d matrix for each token. Multiply out: the part "
+            "along x̂ needs only one number, the mean of g ∘ x̂.",
         ),
         Mistake(
             "size-is-constant",
             rms_constant_size,
-            "You treat the size s as a constant. It depends on x as well: a change along x̂ changes nothing, so "
-            "that part must be subtracted.",
+            "You treat the size s as a constant. It depends on x as well: a change along x̂ changes "
+            "nothing, so that part must be subtracted.",
         ),
         Mistake(
             "forgets-the-gain",
@@ -479,8 +479,8 @@ WIRED = Exercise(
         Mistake(
             "normalises-the-stream",
             stream_is_normalised,
-            "In pre-norm you add to the normalised stream. Only what the sublayer reads is normalised; what is "
-            "added to must be the stream as it came, or nothing passes the layers unchanged.",
+            "In pre-norm you add to the normalised stream. Only what the sublayer reads is normalised; "
+            "what is added to must be the stream as it came, or nothing passes the layers unchanged.",
         ),
         Mistake(
             "normalises-the-answer",
@@ -496,8 +496,8 @@ WIRED = Exercise(
         Mistake(
             "second-skips-attention",
             second_skips_attention,
-            "The second residual connection adds x again instead of y: the answer of attention is lost for the "
-            "stream.",
+            "The second residual connection adds x again instead of y: the answer of attention is lost for"
+            " the stream.",
         ),
         Mistake(
             "one-norm-for-both",
@@ -522,8 +522,8 @@ WIRED = Exercise(
         Mistake(
             "normalises-the-end",
             normed_twice,
-            "In pre-norm you normalise the result of the block. The final normalisation stands once, after the "
-            "last block of the stack.",
+            "In pre-norm you normalise the result of the block. The final normalisation stands once, after"
+            " the last block of the stack.",
         ),
     ),
 )
@@ -540,16 +540,13 @@ FOLD = Exercise(
     number=7,
     kind="faster",
     reference=fold,
-    cases=lambda: [draw((4,), (4,), (4, 4), (4,)), draw((3,), (3,), (5, 3), (5,), seed=1)],
+    cases=lambda: [draw((4,), (4,), (4, 4), (4,)), draw((3,), (3,), (3, 3), (3,), seed=1)],
     mistakes=(
         Mistake(
             "gain-on-the-outputs",
-            lambda gain, shift, weight, bias: (
-                weight * F.pad(gain, (0, max(0, len(bias) - len(gain))))[: len(bias), None],
-                weight @ shift + bias,
-            ),
-            "You multiply the rows of the weight by the gain. The stored weight is (out, in), and the gain "
-            "belongs to the inputs: the columns.",
+            lambda gain, shift, weight, bias: (weight * gain[:, None], weight @ shift + bias),
+            "You multiply the rows of the weight by the gain. The stored weight is (out, in), and the gain"
+            " belongs to the inputs: the columns.",
         ),
         Mistake(
             "forgets-the-shift",
@@ -559,8 +556,8 @@ FOLD = Exercise(
         Mistake(
             "shift-with-gain",
             lambda gain, shift, weight, bias: (weight * gain, (weight * gain) @ shift + bias),
-            "You send the shift through the folded weight. It is added after the gain, so it meets the old "
-            "weight.",
+            "You send the shift through the folded weight. It is added after the gain, so it meets the old"
+            " weight.",
         ),
         Mistake(
             "bias-with-gain",

@@ -68,12 +68,11 @@ def encode_backwards(x, mask, blocks, norm):
     return norm(x)
 
 
-def small_block(seed, d):
+def small_block(w_q, w_k, w_v):
     """A block of attention and a residual sum, as a function of the stream and the mask."""
-    w_q, w_k, w_v = draw((d, d), (d, d), (d, d), seed=seed)
 
     def block(x, mask):
-        scores = (x @ w_q) @ (x @ w_k).mT / d
+        scores = (x @ w_q) @ (x @ w_k).mT / len(w_q)
         p = torch.softmax(scores.masked_fill(~mask, -torch.inf), -1)
         return x + torch.tanh(p @ x @ w_v)
 
@@ -84,12 +83,16 @@ def size_of_each_row(x):
     return 2 * x / x.norm(dim=-1, keepdim=True)
 
 
+def run_stack(answer, x, mask, weights):
+    return answer(x, mask, [small_block(*each) for each in weights], size_of_each_row)
+
+
 def stacks():
     cases = []
     for n_blocks, (T, d) in ((3, (5, 4)), (4, (6, 3))):
         (x,) = draw((2, T, d), seed=n_blocks, requires_grad=True)
-        mask = padding(torch.tensor([T, T - 2]), T)[:, 0]
-        cases.append((x, mask, [small_block(10 + i, d) for i in range(n_blocks)], size_of_each_row))
+        (weights,) = draw((n_blocks, 3, d, d), seed=10)
+        cases.append((x, padding(torch.tensor([T, T - 2]), T)[:, 0], weights))
     return cases
 
 
@@ -97,6 +100,7 @@ STACK = Exercise(
     number=1,
     kind="implement",
     reference=encode,
+    run=run_stack,
     cases=stacks,
     gradients=True,
     mistakes=(
@@ -178,7 +182,7 @@ def mean_over_the_batch(z, mask):
     return (z * mask[..., None]).sum(1) / mask.sum().clamp(min=1)
 
 
-def mean_without_zeros(z, mask):
+def mean_repaired(z, mask):
     return mean_unprotected(z, mask).nan_to_num()
 
 
@@ -231,7 +235,7 @@ POOL = Exercise(
         ),
         Mistake(
             "repairs-afterwards",
-            mean_without_zeros,
+            mean_repaired,
             "You replace the NaN after the division. The output is right, but the gradient is NaN all the "
             "same: avoid the division by zero, do not repair its result.",
         ),
@@ -310,7 +314,7 @@ LENGTH = Exercise(
         ),
         Mistake(
             "multiply-adds-mixed",
-            2 * (D + D / G + sympy.Rational(3, 2) * D_FF) / 4,
+            (D + D / G + sympy.Rational(3, 2) * D_FF) / 2,
             "You counted a multiply-add as one operation on one side and as two on the other.",
         ),
         Mistake(
@@ -372,9 +376,15 @@ def layers_too_many(make, n):
 
 def run_layers(answer, make, n):
     """What a model built from the answer has: parameters, and how alike two layers are."""
+    calls = []
+
+    def counted():
+        calls.append(make())
+        return calls[-1]
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        layers = answer(make, n)
+        layers = answer(counted, n)
     model = nn.Module()
     model.layers = layers
     weights = torch.stack([layer.weight.detach() for layer in layers])
@@ -382,6 +392,7 @@ def run_layers(answer, make, n):
     parts = [(a - b).norm() / a.norm() for i, a in enumerate(weights) for b in weights[:i]]
     return {
         "number of layers": len(layers),
+        "calls of make": len(calls),
         "parameters that the model finds": sum(p.numel() for p in model.parameters()),
         "every layer has weights of its own": len({layer.weight.data_ptr() for layer in layers}) == n,
         "layers start different": min(float(part) for part in parts) > 0.5,
@@ -466,14 +477,6 @@ def positions_from_one(mask):
     return mask.long().cumsum(1)
 
 
-def positions_negative(mask):
-    return mask.long().cumsum(1) - 1
-
-
-def positions_times_mask(mask):
-    return torch.arange(mask.shape[1]) * mask
-
-
 def positions_from_the_end(mask):
     return (mask.long().flip(1).cumsum(1).flip(1) - 1).clamp(min=0)
 
@@ -529,53 +532,58 @@ LEFT = Exercise(
 )
 
 
-# 6: how far can it follow?
-
-
-def reach(n_layers):
-    return 2**n_layers - 1
-
+# 6: one head looks forwards, the other backwards
 
 REACH = Exercise(
     number=6,
     kind="predict",
-    reference=lambda n_layers, per_layer: (per_layer + 1) ** n_layers - 1,
-    cases=lambda: [(1, 1), (2, 1), (5, 1), (1, 2), (2, 2), (4, 3)],
+    reference=lambda n_layers: (3**n_layers - 1) // 2,
+    cases=lambda: [(1,), (2,), (3,), (6,)],
     mistakes=(
         Mistake(
-            "one-hop-per-layer",
-            lambda n_layers, per_layer: per_layer * n_layers,
-            "You let each layer add the same number of arrows. But a layer looks up tokens that have made "
-            "progress themselves: it joins paths, so lengths multiply.",
+            "one-head",
+            lambda n_layers: 2**n_layers - 1,
+            "That is the reach of one head that looks forwards. The other head lengthens the paths at their "
+            "beginnings, and a path that is handed over brings its beginning along.",
+        ),
+        Mistake(
+            "whole-path",
+            lambda n_layers: 3**n_layers,
+            "That is the length of the whole known path, backwards and forwards. Count the arrows beyond v.",
+        ),
+        Mistake(
+            "whole-path-less-one",
+            lambda n_layers: 3**n_layers - 1,
+            "The whole path has 3^l arrows, but only about half of them lie beyond v: write down b and c for "
+            "two layers.",
         ),
         Mistake(
             "counts-from-k",
-            lambda n_layers, per_layer: (per_layer + 1) ** n_layers,
-            "That is the length of the path from k. The token knows v = f(k) from the start: count the "
-            "arrows beyond v.",
+            lambda n_layers: (3**n_layers + 1) // 2,
+            "That is c, the arrows from k. The token knows v = f(k) from the start: count those beyond v.",
         ),
         Mistake(
-            "always-doubles",
-            lambda n_layers, per_layer: 2**n_layers - 1,
-            "You double in each layer, which is right for one look-up. A layer with p look-ups in a row "
-            "joins p + 1 paths.",
+            "counts-backwards",
+            lambda n_layers: (3**n_layers - 3) // 2,
+            "One less than b. Start from c, which is one larger than b at every depth.",
         ),
         Mistake(
-            "one-path-too-few",
-            lambda n_layers, per_layer: max(per_layer, 1) ** n_layers,
-            "You multiply by the number of look-ups. With p look-ups, p paths are added to the one that is "
-            "there: p + 1 paths.",
+            "each-head-doubles",
+            lambda n_layers: 4**n_layers - 1,
+            "You let both heads double the path, one after the other. They work at the same time: two paths "
+            "are joined to the one that is there.",
         ),
         Mistake(
-            "look-ups-as-exponent",
-            lambda n_layers, per_layer: 2 ** (n_layers * per_layer) - 1,
-            "You let each look-up double the path. Within a layer the other tokens do not progress: each of "
-            "its look-ups adds one path of the same length.",
+            "a-hop-for-each-head",
+            lambda n_layers: 2 * n_layers,
+            "You let each head add one arrow. But a look-up finds a token that has made progress itself, and "
+            "takes over its whole path.",
         ),
         Mistake(
-            "forgets-the-last-layer",
-            lambda n_layers, per_layer: (per_layer + 1) ** (n_layers - 1),
-            "Try a single layer with one look-up: it follows one arrow beyond v. With two layers it is three.",
+            "a-hop-for-each-layer",
+            lambda n_layers: n_layers,
+            "You let each layer add one arrow. But a look-up finds a token that has made progress itself, "
+            "and takes over its whole path.",
         ),
     ),
 )
@@ -681,7 +689,7 @@ MIXING = Exercise(
         Mistake(
             "overlap",
             overlap,
-            "That is 1 − τ, the weight that two queries have in common at least.",
+            "That is 1 − κ, the weight that two queries have in common at least.",
         ),
         Mistake(
             "distance-from-the-mean",

@@ -219,8 +219,8 @@ ROW_LSE = Exercise(
 # 3: numbers that flash loads
 
 
-def numbers_loaded(T, S, d_k, d_v, block_t):
-    return T * d_k + -(-T // block_t) * S * (d_k + d_v)
+def numbers_loaded(T, S, d_k, d_v, block_q):
+    return T * d_k + -(-T // block_q) * S * (d_k + d_v)
 
 
 LOADED = Exercise(
@@ -231,44 +231,44 @@ LOADED = Exercise(
     mistakes=(
         Mistake(
             "each-key-once",
-            lambda T, S, d_k, d_v, block_t: T * d_k + S * (d_k + d_v),
+            lambda T, S, d_k, d_v, block_q: T * d_k + S * (d_k + d_v),
             "You count each key once. Every program walks over all of them: there are as many walks as "
             "blocks of queries.",
         ),
         Mistake(
             "rounds-down",
-            lambda T, S, d_k, d_v, block_t: T * d_k + T // block_t * S * (d_k + d_v),
+            lambda T, S, d_k, d_v, block_q: T * d_k + T // block_q * S * (d_k + d_v),
             "You round the number of programs down. The queries that are left over need a program too.",
         ),
         Mistake(
             "does-not-round",
-            lambda T, S, d_k, d_v, block_t: T * d_k + T / block_t * S * (d_k + d_v),
-            "Programs come whole: T / block_t has to be rounded up, since the last one loads all keys as "
+            lambda T, S, d_k, d_v, block_q: T * d_k + T / block_q * S * (d_k + d_v),
+            "Programs come whole: T / block_q has to be rounded up, since the last one loads all keys as "
             "well.",
         ),
         Mistake(
             "pads-the-queries",
-            lambda T, S, d_k, d_v, block_t: -(-T // block_t) * (block_t * d_k + S * (d_k + d_v)),
+            lambda T, S, d_k, d_v, block_q: -(-T // block_q) * (block_q * d_k + S * (d_k + d_v)),
             "You let the last program load a whole block of queries. Lanes that a mask blocks load nothing.",
         ),
         Mistake(
             "forgets-the-values",
-            lambda T, S, d_k, d_v, block_t: T * d_k + -(-T // block_t) * S * d_k,
+            lambda T, S, d_k, d_v, block_q: T * d_k + -(-T // block_q) * S * d_k,
             "You forgot the values: each key comes with d_v more numbers.",
         ),
         Mistake(
             "forgets-the-queries",
-            lambda T, S, d_k, d_v, block_t: -(-T // block_t) * S * (d_k + d_v),
+            lambda T, S, d_k, d_v, block_q: -(-T // block_q) * S * (d_k + d_v),
             "You forgot the queries, which are loaded once: T · d_k numbers.",
         ),
         Mistake(
             "one-query-at-a-time",
-            lambda T, S, d_k, d_v, block_t: T * d_k + T * S * (d_k + d_v),
+            lambda T, S, d_k, d_v, block_q: T * d_k + T * S * (d_k + d_v),
             "You load the keys for each query. A program loads a key once for all queries of its block.",
         ),
         Mistake(
             "counts-the-scores",
-            lambda T, S, d_k, d_v, block_t: T * d_k + -(-T // block_t) * S * (d_k + d_v) + T * S,
+            lambda T, S, d_k, d_v, block_q: T * d_k + -(-T // block_q) * S * (d_k + d_v) + T * S,
             "You count the scores. They are never loaded: that is the point of the kernel.",
         ),
     ),
@@ -281,26 +281,26 @@ LOADED = Exercise(
 @triton.jit
 def causal_flash(
     q, k, v, out, T, S, scale,
-    D: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_S: tl.constexpr, WRONG: tl.constexpr,
+    D: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_K: tl.constexpr, WRONG: tl.constexpr,
 ):  # fmt: skip
-    rows, width = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T), tl.arange(0, D)
+    rows, width = tl.program_id(0) * BLOCK_Q + tl.arange(0, BLOCK_Q), tl.arange(0, D)
     in_rows = (rows < T)[:, None]
     queries = tl.load(q + rows[:, None] * D + width, mask=in_rows, other=0.0)
-    top = tl.full((BLOCK_T,), float("-inf"), tl.float32)
-    total = tl.zeros((BLOCK_T,), tl.float32)
-    acc = tl.zeros((BLOCK_T, D), tl.float32)
+    top = tl.full((BLOCK_Q,), float("-inf"), tl.float32)
+    total = tl.zeros((BLOCK_Q,), tl.float32)
+    acc = tl.zeros((BLOCK_Q, D), tl.float32)
     shift = S - T
     if WRONG == "aligned-at-the-first-key":
         shift = 0
     if WRONG == "shifted-the-wrong-way":
         shift = T - S
-    end = tl.minimum(S, (tl.program_id(0) + 1) * BLOCK_T + S - T)
+    end = tl.minimum(S, (tl.program_id(0) + 1) * BLOCK_Q + S - T)
     if WRONG == "walks-too-short" or WRONG == "walks-too-short-and-gives-nan":
-        end = tl.minimum(S, (tl.program_id(0) + 1) * BLOCK_T)
+        end = tl.minimum(S, (tl.program_id(0) + 1) * BLOCK_Q)
     if WRONG == "shifted-the-wrong-way":
         end = S
-    for start in range(0, end, BLOCK_S):
-        columns = start + tl.arange(0, BLOCK_S)
+    for start in range(0, end, BLOCK_K):
+        columns = start + tl.arange(0, BLOCK_K)
         tile, in_tile = columns[:, None] * D + width, (columns < S)[:, None]
         keys = tl.load(k + tile, mask=in_tile, other=0.0)
         values = tl.load(v + tile, mask=in_tile, other=0.0)
@@ -327,7 +327,7 @@ def run_causal_flash(kernel, q, k, v):
     out = unwritten(len(q), v.shape[1])
     sizes = len(q), len(k), q.shape[1] ** -0.5
     grid = (triton.cdiv(len(q), 16),)
-    lab = launch(kernel, grid, q, k, v, out, *sizes, D=q.shape[1], BLOCK_T=16, BLOCK_S=16)
+    lab = launch(kernel, grid, q, k, v, out, *sizes, D=q.shape[1], BLOCK_Q=16, BLOCK_K=16)
     return {"output": out} | faults(lab)
 
 
@@ -377,9 +377,9 @@ CAUSAL = Exercise(
 @triton.jit
 def query_gradients(
     q, k, v, grad, lse, mean, dq, T, S, scale,
-    D: tl.constexpr, BLOCK_T: tl.constexpr, BLOCK_S: tl.constexpr, WRONG: tl.constexpr,
+    D: tl.constexpr, BLOCK_Q: tl.constexpr, BLOCK_K: tl.constexpr, WRONG: tl.constexpr,
 ):  # fmt: skip
-    rows, width = tl.program_id(0) * BLOCK_T + tl.arange(0, BLOCK_T), tl.arange(0, D)
+    rows, width = tl.program_id(0) * BLOCK_Q + tl.arange(0, BLOCK_Q), tl.arange(0, D)
     mine, in_rows = rows[:, None] * D + width, (rows < T)[:, None]
     queries = tl.load(q + mine, mask=in_rows, other=0.0)
     push = tl.load(grad + mine, mask=in_rows, other=0.0)
@@ -388,9 +388,9 @@ def query_gradients(
     else:
         base = tl.load(lse + rows, mask=rows < T, other=0.0)
         means = tl.load(mean + rows, mask=rows < T, other=0.0)
-    acc = tl.zeros((BLOCK_T, D), tl.float32)
-    for start in range(0, S, BLOCK_S):
-        columns = start + tl.arange(0, BLOCK_S)
+    acc = tl.zeros((BLOCK_Q, D), tl.float32)
+    for start in range(0, S, BLOCK_K):
+        columns = start + tl.arange(0, BLOCK_K)
         tile, in_tile = columns[:, None] * D + width, (columns < S)[:, None]
         keys = tl.load(k + tile, mask=in_tile, other=0.0)
         values = tl.load(v + tile, mask=in_tile, other=0.0)
@@ -421,7 +421,7 @@ def run_query_gradients(kernel, q, k, v, grad):
     mean = (attend(q, k, v) * grad).sum(1)
     grid = (triton.cdiv(len(q), 16),)
     inputs = q, k, v, grad, lse, mean, dq, len(q), len(k), scale
-    lab = launch(kernel, grid, *inputs, D=q.shape[1], BLOCK_T=16, BLOCK_S=16)
+    lab = launch(kernel, grid, *inputs, D=q.shape[1], BLOCK_Q=16, BLOCK_K=16)
     return {"gradient": dq} | faults(lab)
 
 
@@ -534,7 +534,7 @@ RACE = Exercise(
 @triton.jit
 def decode(
     q, k, v, out, group, S, scale,
-    D: tl.constexpr, HEADS: tl.constexpr, BLOCK_S: tl.constexpr, WRONG: tl.constexpr,
+    D: tl.constexpr, HEADS: tl.constexpr, BLOCK_K: tl.constexpr, WRONG: tl.constexpr,
 ):  # fmt: skip
     shared, width = tl.program_id(0), tl.arange(0, D)
     member = tl.arange(0, HEADS)
@@ -559,24 +559,24 @@ def decode(
                 width,
                 D,
                 HEADS,
-                BLOCK_S,
+                BLOCK_K,
                 WRONG,
             )
     else:
-        walk(q, k, v, out, mine, in_heads, shared, S, scale, width, D, HEADS, BLOCK_S, WRONG)
+        walk(q, k, v, out, mine, in_heads, shared, S, scale, width, D, HEADS, BLOCK_K, WRONG)
 
 
 @triton.jit
 def walk(
     q, k, v, out, mine, in_heads, shared, S, scale, width,
-    D: tl.constexpr, HEADS: tl.constexpr, BLOCK_S: tl.constexpr, WRONG: tl.constexpr,
+    D: tl.constexpr, HEADS: tl.constexpr, BLOCK_K: tl.constexpr, WRONG: tl.constexpr,
 ):  # fmt: skip
     queries = tl.load(q + mine, mask=in_heads, other=0.0)
     top = tl.full((HEADS,), float("-inf"), tl.float32)
     total = tl.zeros((HEADS,), tl.float32)
     acc = tl.zeros((HEADS, D), tl.float32)
-    for start in range(0, S, BLOCK_S):
-        columns = start + tl.arange(0, BLOCK_S)
+    for start in range(0, S, BLOCK_K):
+        columns = start + tl.arange(0, BLOCK_K)
         tile, in_tile = (shared * S + columns[:, None]) * D + width, (columns < S)[:, None]
         keys = tl.load(k + tile, mask=in_tile, other=0.0)
         values = tl.load(v + tile, mask=in_tile, other=0.0)
@@ -598,7 +598,7 @@ def run_decode(kernel, q, k, v):
     (heads, width), (shared, n_key, _) = q.shape, k.shape
     out = unwritten(heads, width)
     sizes = heads // shared, n_key, width**-0.5
-    lab = launch(kernel, (shared,), q, k, v, out, *sizes, D=width, HEADS=16, BLOCK_S=16)
+    lab = launch(kernel, (shared,), q, k, v, out, *sizes, D=width, HEADS=16, BLOCK_K=16)
     once = lab.loaded_from["k"] + lab.loaded_from["v"] <= k.nbytes + v.nbytes
     return {"output": out, "keys and values loaded once": once} | faults(lab)
 

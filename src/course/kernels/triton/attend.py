@@ -31,7 +31,7 @@ def attend(
     scale: float,
     tile: tuple[int, int] | None = None,
 ) -> Tensor:
-    """Compute attention by Triton kernels, forwards and backwards.
+    """Compute attention by Triton kernels, equations :eq:`flash-forward` and :eq:`flash-backward`.
 
     Args:
         q: Queries.
@@ -103,8 +103,8 @@ def _launch(kernel: Any, kind: str, tile: tuple | None, grid: Any, tensors: tupl
     if tile is None and compiled(kernel):
         tuned(kernel, kind)[grid](*tensors, **common)
     else:
-        block_t, block_s = tile or INTERPRETED_TILE
-        kernel[grid](*tensors, **common, BLOCK_T=block_t, BLOCK_S=block_s)
+        block_q, block_k = tile or INTERPRETED_TILE
+        kernel[grid](*tensors, **common, BLOCK_Q=block_q, BLOCK_K=block_k)
 
 
 def _common(q: Tensor, k: Tensor, v: Tensor, causal: bool, scale: float) -> dict[str, Any]:
@@ -117,11 +117,11 @@ def _common(q: Tensor, k: Tensor, v: Tensor, causal: bool, scale: float) -> dict
 
 
 def _by_queries(q: Tensor) -> Any:
-    return lambda meta: (triton.cdiv(q.shape[-2], meta["BLOCK_T"]), q.shape[1], q.shape[0])
+    return lambda meta: (triton.cdiv(q.shape[-2], meta["BLOCK_Q"]), q.shape[1], q.shape[0])
 
 
 def _by_keys(k: Tensor) -> Any:
-    return lambda meta: (triton.cdiv(k.shape[-2], meta["BLOCK_S"]), k.shape[1], k.shape[0])
+    return lambda meta: (triton.cdiv(k.shape[-2], meta["BLOCK_K"]), k.shape[1], k.shape[0])
 
 
 def _strides(x: Tensor | None) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ def compiled(request: dict) -> tuple[str, int]:
     wide = tl.float64 if request["dtype"] == "float64" else tl.float32
     fixed = {
         "D_K": width, "D_V": width, "PAD_K": width, "PAD_V": width, "CAUSAL": request["causal"],
-        "PRECISION": "ieee", "WIDE": wide, "BLOCK_T": request["tile"][0], "BLOCK_S": request["tile"][1],
+        "PRECISION": "ieee", "WIDE": wide, "BLOCK_Q": request["tile"][0], "BLOCK_K": request["tile"][1],
         **dict.fromkeys(ABSENT),
     }  # fmt: skip
     signature, attributes = {}, {}

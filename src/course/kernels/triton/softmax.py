@@ -14,7 +14,7 @@ from course.shapes import checked
 
 @triton.jit
 def softmax_kernel(x, out, stride, n_columns, PADDED: tl.constexpr):
-    """Write the softmax of one row, equation :eq:`softmax`."""
+    """Write the softmax of one row."""
     row, columns = tl.program_id(0), tl.arange(0, PADDED)
     scores = tl.load(x + row * stride + columns, mask=columns < n_columns, other=float("-inf"))
     shares = tl.exp(scores - tl.max(scores, 0))
@@ -23,7 +23,7 @@ def softmax_kernel(x, out, stride, n_columns, PADDED: tl.constexpr):
 
 @checked
 def softmax(x: Float[Tensor, "query key"]) -> Float[Tensor, "query key"]:
-    """Softmax over the last axis of a matrix.
+    """Softmax over the last axis of a matrix, equation :eq:`stable-softmax`.
 
     Args:
         x: Scores, one row for each query. A row must fit into one program.

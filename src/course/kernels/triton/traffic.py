@@ -32,19 +32,19 @@ class Sizes:
 
     def key_visits(self) -> int:
         """How many keys are loaded by all blocks of queries together, each time one is loaded."""
-        (block_t, block_s), shift = self.tile, self.n_key - self.n_query
+        (block_q, block_k), shift = self.tile, self.n_key - self.n_query
         ends = (
-            min(self.n_key, first + block_t + shift) if self.causal else self.n_key
-            for first in range(0, self.n_query, block_t)
+            min(self.n_key, first + block_q + shift) if self.causal else self.n_key
+            for first in range(0, self.n_query, block_q)
         )
-        return sum(min(self.n_key, _up(max(end, 0), block_s)) for end in ends)
+        return sum(min(self.n_key, _up(max(end, 0), block_k)) for end in ends)
 
     def query_visits(self) -> int:
         """How many queries are loaded by all blocks of keys together."""
-        (block_t, block_s), shift = self.tile, self.n_key - self.n_query
+        (block_q, block_k), shift = self.tile, self.n_key - self.n_query
         begins = (
-            max(start - shift, 0) // block_t * block_t if self.causal else 0
-            for start in range(0, self.n_key, block_s)
+            max(start - shift, 0) // block_q * block_q if self.causal else 0
+            for start in range(0, self.n_key, block_k)
         )
         return sum(max(self.n_query - begin, 0) for begin in begins)
 
@@ -67,8 +67,8 @@ def backward_bytes(s: Sizes) -> tuple[int, int]:
 
 def naive_bytes(s: Sizes) -> tuple[int, int]:
     """Bytes that three kernels load and store, equation :eq:`triton-naive-bytes`; no causal flag."""
-    (block_t, block_s), pairs = s.tile, s.n_query * s.n_key
-    rows, columns = -(-s.n_query // block_t), -(-s.n_key // block_s)
+    (block_q, block_k), pairs = s.tile, s.n_query * s.n_key
+    rows, columns = -(-s.n_query // block_q), -(-s.n_key // block_k)
     loaded = (s.n_query * columns + s.n_key * rows) * s.d_k + 2 * pairs + rows * s.n_key * s.d_v
     return s.number * loaded, s.number * (2 * pairs + s.n_query * s.d_v)
 
