@@ -31,10 +31,16 @@ GOOD = {
     "n_query": 5,
     "n_heads": 3,
     "size": 3,
+    "step": 2,
+    "stride": 2,
+    "count": 2,
+    "positions": torch.tensor([0, 3]),
+    "layout": torch.ones(2, 3, dtype=torch.bool),
+    "generator": torch.Generator(),
     "rate": 0.5,
 }
 FUNCTIONS = [getattr(room, name) for name in room.__all__ if inspect.isfunction(getattr(room, name))]
-SIZES = ("n_query", "n_key", "n_heads", "size")
+SIZES = ("n_query", "n_key", "n_heads", "size", "step", "stride", "count")
 
 
 def arguments(function):
@@ -46,6 +52,8 @@ def spoilt(name, value):
     """Every way to spoil an argument: (how, bad value)."""
     if name in SIZES:
         return [("a negative size", -2), ("zero", 0), ("a fraction", 2.5), ("a bool", True), ("text", "3")]
+    if name == "generator":
+        return []
     if name == "rate":
         return [("below zero", -0.1), ("one", 1.0), ("nothing finite", float("nan")), ("text", "0.5")]
     ways = [
@@ -63,7 +71,7 @@ def spoilt(name, value):
             ("another batch", value[:1].repeat(3, 1, 1, 1)),
             ("five of three heads", value[:, :1].repeat(1, 5, 1, 1)),
         ]
-    if name in ("mask", "bias"):
+    if name in ("mask", "bias", "layout"):
         ways += [
             ("integers", value.int()),
             ("a wrong length", value[..., :-1]),

@@ -7,7 +7,10 @@ from course.attention.backends import loop
 
 pytest.importorskip("triton", reason="Triton is published for Linux only")
 
+import triton
+
 from course.kernels.triton.attend import attend
+from course.kernels.triton.tuning import config, tuned
 
 SHAPES = {  # (batch, query heads, key heads, queries, keys, d_k, d_v); a tile is 16 queries, 16 or 32 keys
     "one tile": (1, 2, 2, 16, 16, 16, 16),
@@ -95,6 +98,21 @@ def test_the_tile_does_not_matter():
     for other in others:
         for a, b in zip(first, other, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_tuning_passes_everything_on(monkeypatch):
+    """What a GPU does, with a clock that stands still."""
+    tuned.cache_clear()
+    monkeypatch.setattr("course.kernels.triton.attend.compiled", lambda kernel: True)
+    monkeypatch.setattr(triton.runtime.Autotuner, "do_bench", lambda _, run, quantiles: [run() or 0.0] * 3)
+    two = [config(16, 32, 4, 2), config(32, 16, 4, 2)]
+    monkeypatch.setattr("course.kernels.triton.tuning.TILES", {"forward": two, "backward": two})
+    tensors = inputs((1, 2, 1, 18, 20, 8, 8))
+    mask, bias = extras("both", (1, 2, 1, 18, 20, 8, 8))
+    expected = run(loop, tensors + bias, mask, True)
+    came = run(attend, tensors + bias, mask, True)
+    assert_equal(came, expected, torch.float64)
+    tuned.cache_clear()
 
 
 def test_a_row_with_nothing_to_attend_to_is_zero_and_has_no_gradient():

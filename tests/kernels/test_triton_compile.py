@@ -43,6 +43,15 @@ def test_the_inner_loop_takes_powers_of_two_and_no_bounds(kernels):
     assert edge.count("setp") > inside.count("setp") + 32
 
 
+def test_other_dtypes_odd_widths_and_extras_compile():
+    requests = [
+        Request(name, 80, dtype=dtype, width=40, extras=True, tile=(32, 32), warps=4, stages=2)
+        for name, dtype in zip(KERNELS, ("bfloat16", "float32", "float16"), strict=True)
+    ]
+    for made in compile(requests):
+        assert 0 < made.shared <= SHARED[80]
+
+
 def test_what_cannot_be_compiled_is_refused():
     with pytest.raises(ValueError, match="kernel must be one of forward"):
         compile([Request("sideways")])

@@ -18,7 +18,7 @@ SMALL = 64
 def extra_memory(
     name: str, n: int, *, causal: bool, backward: bool, heads: int = 1, width: int = 64, timeout: float = 900
 ) -> float:
-    """Return the MiB that a subject needs beyond the queries, keys and values.
+    """Measure what a subject needs beyond the queries, keys and values.
 
     A new process runs the subject on a short sequence first, so that libraries are loaded; then it makes the
     inputs, notes the largest size that it has had, runs once, and subtracts. Outputs and gradients count.
@@ -31,6 +31,9 @@ def extra_memory(
         heads: Heads.
         width: Width of a head.
         timeout: Seconds after which to give up.
+
+    Returns:
+        The largest size of the process during the run, less its size before, in MiB.
 
     Raises:
         RuntimeError: The process failed; the message is its last line.

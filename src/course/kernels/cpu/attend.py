@@ -17,8 +17,9 @@ def attend(
 ) -> Tensor:
     """Compute attention of checked arguments in C++: the backend ``"cpu"``.
 
-    The kernels are built with the compiler of the system at the first call. They run in as many threads as
-    `torch.get_num_threads()` says, and keep nothing that grows with the product of the lengths.
+    Products run in tiles of registers, equation :eq:`register-tile`, and exponentials as in equation
+    :eq:`exp2-split`. The kernels are built with the compiler of the system at the first call. They run in as
+    many threads as `torch.get_num_threads()` says, and keep nothing that grows with the product of lengths.
 
     Args:
         q: Queries.

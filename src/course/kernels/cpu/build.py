@@ -53,7 +53,16 @@ def compiler() -> list[str]:
 def build(source: str | Path, flags: tuple[str, ...] = FLAGS) -> ctypes.CDLL:
     """Compile `source` into a shared library, unless that was done before, and load it.
 
-    Args and errors are those of :func:`compiled`.
+    Args:
+        source: C++ text, or the path of a file.
+        flags: Options of the compiler.
+
+    Returns:
+        The loaded library.
+
+    Raises:
+        NoCompiler: There is no compiler.
+        CompileError: The compiler refused the source, or the result cannot be kept.
     """
     return ctypes.CDLL(str(compiled(source, flags)))
 
@@ -74,7 +83,7 @@ def compiled(source: str | Path, flags: tuple[str, ...] = FLAGS) -> Path:
 
     Raises:
         NoCompiler: There is no compiler.
-        CompileError: The compiler refused the source.
+        CompileError: The compiler refused the source, or the result cannot be kept.
     """
     text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
     command = compiler()

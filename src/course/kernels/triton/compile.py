@@ -32,6 +32,7 @@ class Request:
         dtype: Of queries, keys and values.
         width: Width of queries, keys and values.
         causal: Whether queries see only keys up to their own position.
+        extras: Whether there are a mask and a bias, whose gradient is wanted.
         tile: Queries and keys of a tile.
         warps: How many warps compute a tile.
         stages: How many loads run ahead.
@@ -42,6 +43,7 @@ class Request:
     dtype: str = "float16"
     width: int = 64
     causal: bool = True
+    extras: bool = False
     tile: tuple[int, int] = (128, 64)
     warps: int = 8
     stages: int = 3

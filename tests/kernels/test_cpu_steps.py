@@ -1,0 +1,84 @@
+"""The steps on the way to the kernel, and C++ that runs in a process of its own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from course.attention import attend, log_sum_exp, scaled_dot_product
+from course.kernels.cpu import CompileError
+from course.kernels.cpu.apart import Crashed, run_apart
+from course.kernels.cpu.steps import STEPS, backward_by_definition, step
+
+SIZES = [(5, 7, 4, 6), (70, 131, 16, 19), (131, 70, 7, 32)]  # queries, keys, d_k, d_v
+
+
+def inputs(n_query, n_key, d_k, d_v):
+    draw = torch.Generator().manual_seed(0)
+    return [torch.randn(2, n, d, generator=draw) for n, d in ((n_query, d_k), (n_key, d_k), (n_key, d_v))]
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("causal", [False, True])
+def test_every_step_is_attention(name, sizes, causal):
+    q, k, v = inputs(*sizes)
+    torch.testing.assert_close(step(name)(q, k, v, causal), attend(q, k, v, causal=causal))
+
+
+def test_an_unknown_step_is_refused():
+    with pytest.raises(ValueError, match=r"must be one of scalar, .* but got 'faster'"):
+        step("faster")
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_the_backward_pass_by_definition(sizes):
+    q, k, v = (x.requires_grad_() for x in inputs(*sizes))
+    out = attend(q, k, v)
+    grad = torch.linspace(-1, 2, out.numel()).reshape(out.shape)
+    expected = torch.autograd.grad(out, (q, k, v), grad)
+    with torch.no_grad():
+        lse = log_sum_exp(scaled_dot_product(q, k))
+        came = backward_by_definition(q, k, v, out, lse, grad)
+    for a, b in zip(came, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+SOURCE = """
+#line 1 "your code"
+extern "C" void scale(const float* x, float* y, long n, float a, bool twice) {
+    for (long i = 0; i < n; i++) y[i] = (twice ? 2 : 1) * a * x[i];
+    BODY
+}
+"""
+
+
+def scale(body, **options):
+    x, y = torch.arange(4.0), torch.full((2, 2), torch.nan)
+    return run_apart(SOURCE.replace("BODY", body), "scale", [x, y, 4, 1.5, True], **options)
+
+
+def test_arrays_come_back(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    x, y = scale("")
+    assert x.tolist() == [0, 1, 2, 3]
+    assert y.tolist() == [[0, 3], [6, 9]]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("y[n] = 1;", "writes before or beyond array 2"),
+        ("*(volatile int*)8 = 1;", "crashed with signal 11"),
+        ("while (twice) a = a + *(volatile float*)y;", "ran for 1 seconds without an end"),
+        ("__builtin_abort();", "crashed with signal 6"),
+    ],
+)
+def test_what_goes_wrong_is_told(body, said):
+    with pytest.raises(Crashed, match=said):
+        scale(body, timeout=1)
+
+
+def test_an_error_is_told_with_its_line():
+    with pytest.raises(CompileError, match=r"^line 3: 'z' was not declared in this scope$"):
+        scale("z = 1;")
