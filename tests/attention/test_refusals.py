@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import course.attention as room
-from course.attention import attend, causal, cosine, dot_product, log_sum_exp, padding, softmax, weigh
+from course.attention import (
+    attend,
+    blockwise,
+    causal,
+    cosine,
+    dot_product,
+    log_sum_exp,
+    padding,
+    softmax,
+    weigh,
+)
 
 GOOD = {
     "q": torch.randn(2, 3, 5, 4),
@@ -22,6 +32,10 @@ GOOD = {
     "grad_weights": torch.randn(2, 3, 5, 7),
     "lengths": torch.tensor([1, 2]),
     "segments": torch.tensor([[0, 0, 1], [0, 1, -1]]),
+    "key_mask": torch.ones(7, dtype=torch.bool),
+    "decay": torch.full((2, 3, 7), 0.9),
+    "strength": torch.full((2, 3, 7), 0.5),
+    "directions": torch.randn(8, 6),
     "weight": torch.randn(4, 4),
     "w_q": torch.randn(4, 8),
     "w_k": torch.randn(4, 8),
@@ -41,6 +55,9 @@ GOOD = {
 }
 FUNCTIONS = [getattr(room, name) for name in room.__all__ if inspect.isfunction(getattr(room, name))]
 SIZES = ("n_query", "n_key", "n_heads", "size", "step", "stride", "count")
+
+
+FITTING = ("another width of floats", "another device", "a wrong length")
 
 
 def arguments(function):
@@ -87,8 +104,9 @@ CASES = [
     for function in FUNCTIONS
     for name, value in arguments(function).items()
     for how, bad in spoilt(name, value)
-    # alone, one tensor of another float dtype or device is as good as any
-    if not (how in ("another width of floats", "another device") and len(arguments(function)) == 1)
+    # alone, one tensor of another float dtype, device or length is as good as any
+    if not (how in FITTING and sum(isinstance(x, torch.Tensor) for x in arguments(function).values()) == 1)
+    or (how == "a wrong length" and function is blockwise)
 ]
 
 

@@ -80,6 +80,14 @@ def test_everything_takes_turns():
     assert set(took) == {"a", "b"}
 
 
+def test_what_is_slow_takes_fewer_turns():
+    now = iter(range(100))
+    order = []
+    took = interleave({"a": lambda: order.append("a")}, 50, clock=lambda: float(next(now)), limit=2.5)
+    assert len(order) == 1 + 3
+    assert took == {"a": 1.0}
+
+
 def test_the_command(tmp_path):
     target, figure = tmp_path / "numbers.json", tmp_path / "figure.svg"
     sizes = ["--lengths", "32,64", "--memory-lengths", "256", "--heads", "2", "--rounds", "1"]

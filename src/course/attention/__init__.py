@@ -2,10 +2,14 @@
 
 from course.attention.attend import attend, weigh
 from course.attention.block_sparse import attend_blocks, blockwise, layout
+from course.attention.delta import delta_rule
 from course.attention.dropout import dropout
+from course.attention.features import elu_plus_one, positive_features
 from course.attention.gradients import attend_backward, softmax_backward
+from course.attention.linear import LinearState, linear_attend, linear_decode
 from course.attention.masks import causal, packed, padding, prefix, window
 from course.attention.multi_head import MultiHeadAttention, merge_heads, split_heads
+from course.attention.retention import retain
 from course.attention.scores import (
     additive,
     cosine,
@@ -18,6 +22,7 @@ from course.attention.softmax import entropy, log_sum_exp, softmax
 from course.attention.sparse import dilated, hubs, scattered, strided
 
 __all__ = [
+    "LinearState",
     "MultiHeadAttention",
     "additive",
     "attend",
@@ -26,19 +31,25 @@ __all__ = [
     "blockwise",
     "causal",
     "cosine",
+    "delta_rule",
     "dilated",
     "dot_product",
     "dropout",
+    "elu_plus_one",
     "entropy",
     "general",
     "hubs",
     "layout",
+    "linear_attend",
+    "linear_decode",
     "log_sum_exp",
     "merge_heads",
     "negative_squared_distance",
     "packed",
     "padding",
+    "positive_features",
     "prefix",
+    "retain",
     "scaled_dot_product",
     "scattered",
     "softmax",

@@ -15,6 +15,8 @@ from course.bench.stopwatch import interleave
 from course.bench.subjects import SUBJECTS, Attention, Unavailable
 
 FIRST = next(iter(SUBJECTS))
+LIMIT = 2.0
+"""Seconds after which a slow subject takes no further turns."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _fits(report: Report, name: str, n: int, heads: int, backward: bool) -> bool
 
 
 def _keep(report: Report, n: int, causal: bool, direction: str, runs: dict[str, Callable]) -> None:
-    took = interleave(runs, report.plan.rounds)
+    took = interleave(runs, report.plan.rounds, limit=LIMIT)
     for name, best in took.items():
         row = {"subject": name, "n": n, "causal": causal, "direction": direction, "seconds": best}
         report.times.append(row | {"ratio": best / took[FIRST]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -13,6 +14,7 @@ def interleave(
     rounds: int = 5,
     warm: int = 1,
     clock: Callable[[], float] = time.perf_counter,
+    limit: float = math.inf,
 ) -> dict[str, float]:
     """Run everything in turns and return the shortest time of each, in seconds.
 
@@ -25,17 +27,20 @@ def interleave(
         warm: How often each runs before that, untimed.
         clock: What the time is read from. What runs in one thread can be measured with `time.process_time`,
             which stands still while other programs have the processor.
+        limit: What has been timed for so many seconds in all takes no further turns.
 
     Returns:
         Seconds by name.
     """
-    best = dict.fromkeys(runs, float("inf"))
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(-warm, rounds):
         for name, run in runs.items():
+            if sum(times[name]) > limit:
+                continue
             took = seconds(run, clock)
             if turn >= 0:
-                best[name] = min(best[name], took)
-    return best
+                times[name].append(took)
+    return {name: min(took, default=math.inf) for name, took in times.items()}
 
 
 def seconds(run: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
