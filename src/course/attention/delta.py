@@ -58,13 +58,13 @@ def delta_rule(
     rows = (pad_front(x, length).split(size, -2) for x in (q, k, v, log_decay, rate))
     outputs = []
     for queries, keys, values, logs, rates in zip(*rows, strict=True):
-        errors = _errors(keys, values, logs[..., 0], rates, state)
-        out, state = retain_chunk(queries, keys, errors, logs[..., 0], state)
+        written = corrections(keys, values, logs[..., 0], rates, state)
+        out, state = retain_chunk(queries, keys, written, logs[..., 0], state)
         outputs.append(out)
     return torch.cat(outputs, -2)[..., -n_query:, :], state
 
 
-def _errors(k: Tensor, v: Tensor, log_decay: Tensor, strength: Tensor, state: Tensor) -> Tensor:
+def corrections(k: Tensor, v: Tensor, log_decay: Tensor, strength: Tensor, state: Tensor) -> Tensor:
     """What each position of a chunk writes: its value less what its key reads, times the strength."""
     since = log_decay.cumsum(-1)
     earlier = (k @ k.mT * survival(since)).tril(-1)

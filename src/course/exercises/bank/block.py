@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import sympy
 import torch
 from torch.nn import functional as F
 
@@ -59,6 +58,27 @@ GATED = Exercise(
             "gelu-for-silu",
             lambda x, g, w, o: (F.gelu(x @ g) * (x @ w)) @ o,
             "Your activation is GELU: that is GEGLU. SwiGLU has SiLU, z σ(z).",
+        ),
+        Mistake(
+            "relu-for-silu",
+            lambda x, g, w, o: (F.relu(x @ g) * (x @ w)) @ o,
+            "Your activation is ReLU: that is ReGLU. SwiGLU has SiLU, z σ(z).",
+        ),
+        Mistake(
+            "activates-the-token",
+            lambda x, g, w, o: ((F.silu(x) @ g) * (x @ w)) @ o,
+            "You activate the token before you project it. The activation acts on the projection x W_g.",
+        ),
+        Mistake(
+            "splits-the-activation",
+            lambda x, g, w, o: (torch.sigmoid(x @ g) * F.silu(x @ w)) @ o,
+            "You activate both branches, one with σ and one with SiLU. SiLU is on the gate, and the other "
+            "branch is a bare projection.",
+        ),
+        Mistake(
+            "activates-the-output",
+            lambda x, g, w, o: F.silu(((x @ g) * (x @ w)) @ o),
+            "You activate what leaves W₂. The activation belongs on the gate, before the product.",
         ),
         Mistake(
             "adds-the-branches",
@@ -121,6 +141,30 @@ def by_the_raw_mean_square(x, gain, shift, eps):
     return gain * (x - x.mean(-1, keepdim=True)) / size + shift
 
 
+def without_eps(x, gain, shift, eps):
+    return layer_norm(x, gain, shift, 0.0)
+
+
+def sum_for_the_mean(x, gain, shift, eps):
+    centred = x - x.mean(-1, keepdim=True)
+    return gain * centred / (centred.square().sum(-1, keepdim=True) + eps).sqrt() + shift
+
+
+def correction_turned_round(x, gain, shift, eps):
+    d = x.shape[-1]
+    centred, variance = x - x.mean(-1, keepdim=True), x.var(-1, keepdim=True) * d / (d - 1)
+    return gain * centred / (variance + eps).sqrt() + shift
+
+
+def eps_under_the_deviation(x, gain, shift, eps):
+    centred, std = x - x.mean(-1, keepdim=True), x.std(-1, keepdim=True, correction=0)
+    return gain * centred / (std + eps).sqrt() + shift
+
+
+def over_everything(x, gain, shift, eps):
+    return gain * (x - x.mean()) / (x.var(correction=0) + eps).sqrt() + shift
+
+
 def norm_cases():
     x, gain, shift = draw((2, 3, 5), (5,), (5,))
     x = 2 * x + torch.tensor([[[3.0]], [[-1.0]]])
@@ -180,6 +224,45 @@ SHIPPED = Exercise(
             "variance is the mean square of the centred token.",
         ),
         Mistake(
+            "no-eps",
+            without_eps,
+            "You left eps out. A constant token has no variance, and is divided by zero; quiet tokens become "
+            "too loud.",
+        ),
+        Mistake(
+            "sum-for-the-mean",
+            sum_for_the_mean,
+            "You divide by the length of the centred token. The variance is the mean of the squares, not "
+            "their sum.",
+        ),
+        Mistake(
+            "correction-turned-round",
+            correction_turned_round,
+            "You correct in the wrong direction: var divides by d − 1 already, so to divide by d multiply by "
+            "(d − 1)/d. Simpler: correction=0.",
+        ),
+        Mistake(
+            "root-of-the-deviation",
+            eps_under_the_deviation,
+            "You take the root of the standard deviation, which is a root already. Inside the root stands "
+            "the variance plus eps.",
+        ),
+        Mistake(
+            "over-the-batch",
+            over_everything,
+            "You take one mean and one variance for all tokens of the batch. Each token has its own.",
+        ),
+        Mistake(
+            "forgets-the-gain",
+            lambda x, gain, shift, eps: layer_norm(x, torch.ones_like(gain), shift, eps),
+            "You left out the gain.",
+        ),
+        Mistake(
+            "forgets-the-shift",
+            lambda x, gain, shift, eps: layer_norm(x, gain, torch.zeros_like(shift), eps),
+            "You left out the shift.",
+        ),
+        Mistake(
             "gain-on-the-shift",
             lambda x, gain, shift, eps: gain * (F.layer_norm(x, x.shape[-1:], eps=eps) + shift),
             "You add the shift before you multiply by the gain. The gain comes first.",
@@ -193,36 +276,58 @@ SHIPPED = Exercise(
 SLOPE = Exercise(
     number=3,
     kind="derive",
-    reference=sympy.sqrt(8 / sympy.pi),
+    reference=math.sqrt(8 / math.pi),
     mistakes=(
         Mistake(
             "forgets-the-quarter",
-            1 / sympy.sqrt(2 * sympy.pi),
+            1 / math.sqrt(2 * math.pi),
             "That is the slope of Φ at zero. The slope of σ(a x) there is a/4: solve for a.",
         ),
         Mistake(
             "fitted-constant",
-            sympy.Rational(1702, 1000),
+            1.702,
             "1.702 makes the largest error over all x small. Here the slopes at zero shall agree, which "
             "gives another number.",
         ),
         Mistake(
             "constant-of-tanh",
-            sympy.sqrt(2 / sympy.pi),
+            math.sqrt(2 / math.pi),
             "That is the factor inside the tanh of the approximate GELU. tanh has slope 1 at zero and (1 +"
             " tanh u)/2 has slope 1/2; σ has slope 1/4.",
         ),
         Mistake(
             "inverse",
-            sympy.sqrt(sympy.pi / 8),
+            math.sqrt(math.pi / 8),
             "That is 1/a: you divided where you should have multiplied. The slope of σ(a x) is a σ′(a x).",
         ),
         Mistake(
             "density-without-root",
-            2 / sympy.pi,
+            2 / math.pi,
             "The normal density at zero is 1/√(2π): check its normalisation.",
         ),
+        Mistake(
+            "density-of-erf",
+            4 / math.sqrt(math.pi),
+            "1/√π is from the error function. The normal density at zero is 1/√(2π).",
+        ),
+        Mistake(
+            "density-is-one",
+            4.0,
+            "That makes the slope of σ(a x) one. It shall be the slope of Φ at zero: the normal density "
+            "there.",
+        ),
+        Mistake(
+            "multiplies-by-the-quarter",
+            1 / (4 * math.sqrt(2 * math.pi)),
+            "You multiply the density by 1/4. Solve a/4 = 1/√(2π) for a.",
+        ),
+        Mistake(
+            "equal-variances",
+            math.pi / math.sqrt(3),
+            "That gives the logistic distribution variance one. Here the slopes at zero shall agree.",
+        ),
     ),
+    rtol=1e-3,
 )
 
 
@@ -279,10 +384,65 @@ def rms_by_matrix(x, gain, dy, eps):
     return (jacobian @ g[..., None])[..., 0]
 
 
+def rms_without_eps(x, gain, dy, eps):
+    return rms_backward(x, gain, dy, 0.0)
+
+
+def rms_eps_beside_the_root(x, gain, dy, eps):
+    s, g = x.square().mean(-1, keepdim=True).sqrt() + eps, gain * dy
+    return (g - x / s * (g * x / s).mean(-1, keepdim=True)) / s
+
+
+def rms_one_size_short(x, gain, dy, eps):
+    s, hat, g = rms_parts(x, gain, dy, eps)
+    return g / s - hat * (g * hat).mean(-1, keepdim=True)
+
+
+def rms_divided_twice(x, gain, dy, eps):
+    return rms_backward(x, gain, dy, eps) / rms_parts(x, gain, dy, eps)[0]
+
+
+def rms_wrong_sign(x, gain, dy, eps):
+    s, hat, g = rms_parts(x, gain, dy, eps)
+    return (g + hat * (g * hat).mean(-1, keepdim=True)) / s
+
+
+def rms_mean_over_all(x, gain, dy, eps):
+    s, hat, g = rms_parts(x, gain, dy, eps)
+    return (g - hat * (g * hat).mean()) / s
+
+
+def rms_gain_in_one_place(x, gain, dy, eps):
+    s, hat, g = rms_parts(x, gain, dy, eps)
+    return (g - hat * (dy * hat).mean(-1, keepdim=True)) / s
+
+
+def rms_unit_projection(x, gain, dy, eps):
+    s, _, g = rms_parts(x, gain, dy, eps)
+    return (g - x * (g * x).sum(-1, keepdim=True) / x.square().sum(-1, keepdim=True)) / s
+
+
+def rms_by_autograd(x, gain, dy, eps):
+    with torch.enable_grad():
+        leaf = x.detach().requires_grad_()
+        out = gain * leaf * (leaf.square().mean(-1, keepdim=True) + eps).rsqrt()
+        return torch.autograd.grad(out, leaf, dy)[0]
+
+
 def run_metered(answer, x, gain, dy, eps):
-    with LargestTensor() as largest:
+    kept = []
+
+    def keep(tensor):  # called only where autograd keeps a tensor for a backward pass
+        kept.append(None)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), LargestTensor() as largest:
         out = answer(x, gain, dy, eps)
-    return {"gradient": out, "no tensor is larger than x": largest.size <= x.numel()}
+    return {
+        "gradient": out,
+        "no tensor is larger than x": largest.size <= x.numel(),
+        "without autograd": not kept,
+    }
 
 
 RMS = Exercise(
@@ -297,6 +457,53 @@ RMS = Exercise(
             rms_by_matrix,
             "Your gradient is right, but you made a d × d matrix for each token. Multiply out: the part "
             "along x̂ needs only one number, the mean of g ∘ x̂.",
+        ),
+        Mistake(
+            "by-autograd",
+            rms_by_autograd,
+            "Your gradient is right, but autograd computed it. Write it down: that is the exercise.",
+        ),
+        Mistake(
+            "no-eps",
+            rms_without_eps,
+            "You left eps out of the size. For most tokens that is hardly seen; s must be the size that the "
+            "forward pass divided by.",
+        ),
+        Mistake(
+            "eps-beside-the-root",
+            rms_eps_beside_the_root,
+            "You add eps to the root mean square. It is added to the mean square, inside the root.",
+        ),
+        Mistake(
+            "one-size-short",
+            rms_one_size_short,
+            "You divide only g by s. The factor 1/s stands before the whole difference.",
+        ),
+        Mistake(
+            "divided-twice",
+            rms_divided_twice,
+            "You divide by s once too often.",
+        ),
+        Mistake(
+            "wrong-sign",
+            rms_wrong_sign,
+            "You add the part along x̂. It must be taken off: moving along x̂ changes nothing.",
+        ),
+        Mistake(
+            "mean-over-all",
+            rms_mean_over_all,
+            "You take one mean for all tokens. Each token has its own, over its channels.",
+        ),
+        Mistake(
+            "gain-in-one-place",
+            rms_gain_in_one_place,
+            "You use g in one term and dy in the other. Both have g = γ ∘ dy.",
+        ),
+        Mistake(
+            "projects-by-the-token",
+            rms_unit_projection,
+            "You take off the whole part along x. With eps in the size, moving along x does change the "
+            "output a little: divide by d s², not by the sum of squares.",
         ),
         Mistake(
             "size-is-constant",
@@ -383,6 +590,38 @@ LENGTH = Exercise(
             "One half is enough: the activation halves the mean square, and the two matrices keep it.",
         ),
         Mistake(
+            "keeps-the-cross-term",
+            lambda n, a, b: (a**2 + a * b + b**2 / 2) ** n,
+            "You kept a product of the two ways. Its mean is zero: the way through changes its sign with the "
+            "last matrix, and the way around does not.",
+        ),
+        Mistake(
+            "halves-both-ways",
+            lambda n, a, b: ((a**2 + b**2) / 2) ** n,
+            "You halve the way around as well. The ReLU is only on the way through.",
+        ),
+        Mistake(
+            "b-not-squared",
+            lambda n, a, b: (a**2 + b / 2) ** n,
+            "You squared a, but not b.",
+        ),
+        Mistake(
+            "around-without-a",
+            lambda n, a, b: (1 + b**2 / 2) ** n,
+            "You left out a: the way around multiplies the squared length by a².",
+        ),
+        Mistake(
+            "times-n",
+            lambda n, a, b: n * (a**2 + b**2 / 2),
+            "You multiply by n. Each layer multiplies by its factor: the n-th power.",
+        ),
+        Mistake(
+            "power-of-each-way",
+            lambda n, a, b: a ** (2 * n) + (b**2 / 2) ** n,
+            "You let a gradient go around all layers or through all of them. At each layer it does both: add "
+            "first, then take the power.",
+        ),
+        Mistake(
             "multiplies-the-ways",
             lambda n, a, b: (a**2 * b**2 / 2) ** n,
             "The way around and the way through are added in a residual connection, not multiplied.",
@@ -457,6 +696,60 @@ def normed_twice(x, attention, feed_forward, norm_1, norm_2, pre_norm):
     return norm_2(wired(x, attention, feed_forward, norm_1, norm_2, pre_norm))
 
 
+def always_pre(x, attention, feed_forward, norm_1, norm_2, pre_norm):
+    return wired(x, attention, feed_forward, norm_1, norm_2, True)
+
+
+def always_post(x, attention, feed_forward, norm_1, norm_2, pre_norm):
+    return wired(x, attention, feed_forward, norm_1, norm_2, False)
+
+
+def without_first_residual(x, attention, feed_forward, norm_1, norm_2, pre_norm):
+    if pre_norm:
+        y = attention(norm_1(x))
+        return y + feed_forward(norm_2(y))
+    y = norm_1(attention(x))
+    return norm_2(y + feed_forward(y))
+
+
+def without_residuals(x, attention, feed_forward, norm_1, norm_2, pre_norm):
+    if pre_norm:
+        return feed_forward(norm_2(attention(norm_1(x))))
+    return norm_2(feed_forward(norm_1(attention(x))))
+
+
+def norms_exchanged(x, attention, feed_forward, norm_1, norm_2, pre_norm):
+    return wired(x, attention, feed_forward, norm_2, norm_1, pre_norm)
+
+
+def norm_of_the_answer_in_pre_norm(x, attention, feed_forward, norm_1, norm_2, pre_norm):
+    if not pre_norm:
+        return wired(x, attention, feed_forward, norm_1, norm_2, pre_norm)
+    y = x + norm_1(attention(x))
+    return y + norm_2(feed_forward(y))
+
+
+def both_norms_in_post_norm(x, attention, feed_forward, norm_1, norm_2, pre_norm):
+    if pre_norm:
+        return wired(x, attention, feed_forward, norm_1, norm_2, pre_norm)
+    y = norm_1(x + attention(norm_1(x)))
+    return norm_2(y + feed_forward(norm_2(y)))
+
+
+def last_norm_missing(x, attention, feed_forward, norm_1, norm_2, pre_norm):
+    if pre_norm:
+        return wired(x, attention, feed_forward, norm_1, norm_2, pre_norm)
+    y = norm_1(x + attention(x))
+    return y + feed_forward(y)
+
+
+def second_norm_missing(x, attention, feed_forward, norm_1, norm_2, pre_norm):
+    if not pre_norm:
+        return wired(x, attention, feed_forward, norm_1, norm_2, pre_norm)
+    y = x + attention(norm_1(x))
+    return y + feed_forward(y)
+
+
 def run_wired(answer, x, pre_norm):
     w_1, w_2, w_3, gain_1, gain_2 = draw((4, 4), (4, 4), (4, 4), (4,), (4,), seed=1)
     return answer(
@@ -520,6 +813,52 @@ WIRED = Exercise(
             "You have exchanged the two forms: pre-norm normalises what the sublayer reads.",
         ),
         Mistake(
+            "always-pre-norm",
+            always_pre,
+            "You wire pre-norm whatever `pre_norm` says: the other form differs in where the norms stand.",
+        ),
+        Mistake(
+            "always-post-norm",
+            always_post,
+            "You wire post-norm whatever `pre_norm` says: the other form differs in where the norms stand.",
+        ),
+        Mistake(
+            "no-first-residual",
+            without_first_residual,
+            "Attention has no residual connection: add x.",
+        ),
+        Mistake(
+            "no-residual-at-all",
+            without_residuals,
+            "There is no residual connection. Each sublayer adds to what it got.",
+        ),
+        Mistake(
+            "norms-exchanged",
+            norms_exchanged,
+            "You have exchanged the normalisations: the first belongs to attention.",
+        ),
+        Mistake(
+            "normalises-the-answer-in-pre-norm",
+            norm_of_the_answer_in_pre_norm,
+            "In pre-norm you normalise what the sublayer returns. Normalise what it reads: x + F(norm(x)).",
+        ),
+        Mistake(
+            "both-places-in-post-norm",
+            both_norms_in_post_norm,
+            "In post-norm you normalise before and after. The sublayer reads the stream as it is; only the "
+            "sum is normalised.",
+        ),
+        Mistake(
+            "last-norm-missing",
+            last_norm_missing,
+            "In post-norm the second sum is normalised as well: norm₂(y + F(y)).",
+        ),
+        Mistake(
+            "second-norm-missing",
+            second_norm_missing,
+            "In pre-norm the feed-forward network reads norm₂(y), not y.",
+        ),
+        Mistake(
             "normalises-the-end",
             normed_twice,
             "In pre-norm you normalise the result of the block. The final normalisation stands once, after"
@@ -561,8 +900,19 @@ FOLD = Exercise(
         ),
         Mistake(
             "bias-with-gain",
-            lambda gain, shift, weight, bias: (weight * gain, weight @ shift + bias * gain.mean()),
+            lambda gain, shift, weight, bias: (weight * gain, weight @ shift + bias * gain),
             "You scale the bias of the layer. It is added after everything and stays as it is.",
+        ),
+        Mistake(
+            "shift-through-the-transpose",
+            lambda gain, shift, weight, bias: (weight * gain, shift @ weight + bias),
+            "You send the shift through the transposed weight. It is stored as (out, in): the layer computes "
+            "x @ weight.T, so the shift becomes weight @ shift.",
+        ),
+        Mistake(
+            "adds-the-bare-shift",
+            lambda gain, shift, weight, bias: (weight * gain, bias + shift),
+            "You add the shift to the bias. On its way there it goes through the weight.",
         ),
         Mistake(
             "forgets-the-old-bias",
@@ -594,7 +944,7 @@ WIDTH = Exercise(
     number=8,
     kind="predict",
     reference=gated_width,
-    cases=lambda: [(4096, 256), (5120, 256), (512, 64), (96, 8), (100, 1)],
+    cases=lambda: [(4096, 256), (5120, 256), (512, 64), (96, 8), (100, 1), (50, 1)],
     mistakes=(
         Mistake(
             "width-of-the-plain-one",
@@ -625,6 +975,22 @@ WIDTH = Exercise(
             "does-not-round",
             lambda d, m: math.ceil(8 * d / 3),
             "You do not round to a multiple of the second argument.",
+        ),
+        Mistake(
+            "cuts-before-rounding",
+            lambda d, m: m * -(-(8 * d // 3) // m),
+            "You cut the fraction off before you round up to a multiple. With a multiple of 1 that rounds "
+            "down: divide by 3 · multiple at once.",
+        ),
+        Mistake(
+            "forgets-to-multiply",
+            lambda d, m: -(-8 * d // (3 * m)),
+            "That is how many multiples fit in. The width is that number times the multiple.",
+        ),
+        Mistake(
+            "three-halves",
+            lambda d, m: m * -(-6 * d // m),
+            "You made the network wider. Three matrices instead of two ask for two thirds of the width.",
         ),
         Mistake(
             "adds-a-multiple",
