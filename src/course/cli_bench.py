@@ -29,6 +29,7 @@ def bench() -> None:
 @click.option("--rounds", default=5, show_default=True, help="The shortest of so many times counts.")
 @click.option("--device", default="cpu", show_default=True, help="Where to measure the times.")
 @click.option("--dtype", default="float32", show_default=True, help="Numbers of torch.")
+@click.option("--threads", type=int, help="Threads; one is timed by the clock of the process.")
 @click.option("--json", "target", type=click.Path(dir_okay=False), help="Write all numbers to this file.")
 @click.option("--figure", type=click.Path(dir_okay=False), help="Draw them into this SVG.")
 def attention(

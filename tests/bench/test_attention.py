@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from course.bench import Plan, extra_memory, interleave, measure, memory, subjects
@@ -25,6 +26,13 @@ def test_a_row_for_each_subject_length_kind_and_direction():
     assert report.ratio("naive", 33, True, "backward") is None
     assert len(report.first) == 2 * 2 * 2
     assert report.notes == []
+
+
+def test_one_thread_is_asked_for_and_given_back():
+    before = torch.get_num_threads()
+    report = measure(Plan(lengths=(32,), memory_lengths=(), subjects=("naive",), rounds=1, threads=1))
+    assert torch.get_num_threads() == before
+    assert report.as_json()["machine"]["threads"] == 1
 
 
 def test_what_cannot_run_here_is_noted():

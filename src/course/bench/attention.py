@@ -32,6 +32,8 @@ class Plan:
         rounds: How often each is timed; the shortest counts.
         device: Where to measure the times.
         dtype: Name of a dtype of torch.
+        threads: Threads of torch; as many as it chooses if None. A single one is timed by the clock of the
+            process, which stands still while other programs have the processor.
     """
 
     lengths: tuple[int, ...] = (512, 1024, 2048, 4096)
@@ -42,6 +44,7 @@ class Plan:
     rounds: int = 5
     device: str = "cpu"
     dtype: str = "float32"
+    threads: int | None = None
 
 
 @dataclass
@@ -79,6 +82,7 @@ class Report:
     def as_json(self) -> dict:
         """Everything, with the machine, the versions and the command, ready to be written."""
         of = {"command": machine.command(), "machine": machine.machine(), "versions": machine.versions()}
+        of["machine"]["threads"] = self.plan.threads or torch.get_num_threads()
         return of | asdict(self)
 
 
@@ -97,11 +101,15 @@ def measure(plan: Plan, tell: Callable[[str], None] = lambda text: None) -> Repo
     """
     if unknown := sorted(set(plan.subjects) - set(SUBJECTS)):
         raise ValueError(f"measure: subjects must be among {', '.join(SUBJECTS)}, but got {unknown[0]!r}.")
-    report = Report(plan)
-    for n in plan.lengths:
-        for causal in (False, True):
-            tell(f"time, T = {n}, {'causal' if causal else 'full'}")
-            _time(report, n, causal)
+    report, before = Report(plan), torch.get_num_threads()
+    torch.set_num_threads(plan.threads or before)
+    try:
+        for n in plan.lengths:
+            for causal in (False, True):
+                tell(f"time, T = {n}, {'causal' if causal else 'full'}")
+                _time(report, n, causal)
+    finally:
+        torch.set_num_threads(before)
     for n in plan.memory_lengths if plan.device == "cpu" else ():
         tell(f"memory, T = {n}, causal")
         _weigh(report, n)
@@ -165,7 +173,9 @@ def _fits(report: Report, name: str, n: int, heads: int, backward: bool) -> bool
 
 
 def _keep(report: Report, n: int, causal: bool, direction: str, runs: dict[str, Callable]) -> None:
-    took = interleave(runs, report.plan.rounds, limit=LIMIT)
+    alone = report.plan.threads == 1 and report.plan.device == "cpu"
+    clock = time.process_time if alone else time.perf_counter
+    took = interleave(runs, report.plan.rounds, clock=clock, limit=LIMIT)
     for name, best in took.items():
         row = {"subject": name, "n": n, "causal": causal, "direction": direction, "seconds": best}
         report.times.append(row | {"ratio": best / took[FIRST]})

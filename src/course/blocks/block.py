@@ -40,34 +40,20 @@ class Block(nn.Module):
         super().__init__()
         self.config = config
 
+        shared = {"bias": config.bias, "generator": generator}
+
         def residual(sublayer: nn.Module) -> Residual:
             return Residual(sublayer, norm(config), pre_norm=config.pre_norm, dropout=config.dropout)
 
         def attention() -> Residual:
-            return residual(
-                MultiHeadAttention(
-                    config.d_model,
-                    config.n_heads,
-                    config.n_kv_heads,
-                    d_head=config.d_head,
-                    bias=config.bias,
-                    scale=config.scale,
-                    generator=generator,
-                )
-            )
+            heads = config.n_heads, config.n_kv_heads
+            widths = {"d_head": config.d_head, "scale": config.scale}
+            return residual(MultiHeadAttention(config.d_model, *heads, **widths, **shared))
 
         self.self_attention = attention()
         self.cross_attention = attention() if cross else None
-        self.feed_forward = residual(
-            FeedForward(
-                config.d_model,
-                config.d_ff,
-                config.activation,
-                gated=config.gated,
-                bias=config.bias,
-                generator=generator,
-            )
-        )
+        inside = config.d_model, config.d_ff, config.activation
+        self.feed_forward = residual(FeedForward(*inside, gated=config.gated, **shared))
 
     @checked
     def forward(

@@ -79,6 +79,10 @@ class BERT(nn.Module):
 def bert(**sizes: Any) -> Configuration:
     """Return BERT's base model; what is given replaces a size or a choice.
 
+    Raises:
+        TypeError: A size is not an integer, or a name is not one of :class:`course.blocks.Configuration`.
+        ValueError: A size is less than one, or a choice is unknown.
+
     Source:
         Devlin et al. (2019), *BERT*, section 3.
     """

@@ -59,6 +59,10 @@ class GPT(nn.Module):
 def gpt2(**sizes: Any) -> Configuration:
     """Return GPT-2, the smallest model; what is given replaces a size or a choice.
 
+    Raises:
+        TypeError: A size is not an integer, or a name is not one of :class:`course.blocks.Configuration`.
+        ValueError: A size is less than one, or a choice is unknown.
+
     Source:
         Radford et al. (2019), *Language Models are Unsupervised Multitask Learners*, table 2.
     """

@@ -10,6 +10,10 @@ from course.blocks import Configuration
 def llama(**sizes: Any) -> Configuration:
     """Return Llama 3's smallest model; what is given replaces a size or a choice. The model is a GPT.
 
+    Raises:
+        TypeError: A size is not an integer, or a name is not one of :class:`course.blocks.Configuration`.
+        ValueError: A size is less than one, or a choice is unknown.
+
     Source:
         Touvron et al. (2023), *LLaMA: Open and Efficient Foundation Language Models*, section 2.2; Llama Team
         (2024), *The Llama 3 Herd of Models*, table 3.

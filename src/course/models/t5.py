@@ -13,6 +13,10 @@ def t5(**sizes: Any) -> Configuration:
     Scores are not scaled: the initial weights of T5's queries are smaller instead. What the tied head reads
     is divided by the root of its width.
 
+    Raises:
+        TypeError: A size is not an integer, or a name is not one of :class:`course.blocks.Configuration`.
+        ValueError: A size is less than one, or a choice is unknown.
+
     Source:
         Raffel et al. (2020), *Exploring the Limits of Transfer Learning*, section 2.1 and the code published
         with it.

@@ -76,6 +76,10 @@ class Transformer(nn.Module):
 def original(**sizes: Any) -> Configuration:
     """Return the base model of 2017; what is given replaces a size or a choice.
 
+    Raises:
+        TypeError: A size is not an integer, or a name is not one of :class:`course.blocks.Configuration`.
+        ValueError: A size is less than one, or a choice is unknown.
+
     Source:
         Vaswani et al. (2017), *Attention Is All You Need*, table 3, first row.
     """

@@ -40,6 +40,25 @@ def swapped(*case):
     return shifted(*case)[::-1]
 
 
+def cut_from_one_text(tokens, lengths, start, end, pad):
+    inputs, labels = shifted(tokens, lengths, start, end, pad)
+    short = lengths < tokens.shape[1]
+    inputs[short, lengths[short] + 1] = end
+    return inputs, labels
+
+
+def end_over_the_last(tokens, lengths, start, end, pad):
+    inputs, labels = shifted(tokens, lengths, start, end, pad)
+    every = torch.arange(len(tokens))
+    labels[every, lengths - 1], labels[every, lengths] = end, pad
+    return inputs, labels
+
+
+def ends_to_the_rim(tokens, lengths, start, end, pad):
+    inputs, labels = shifted(tokens, lengths, start, end, pad)
+    return inputs, labels.masked_fill(torch.arange(labels.shape[1]) >= lengths[:, None], end)
+
+
 def too_short(*case):
     inputs, labels = shifted(*case)
     return inputs[:, :-1], labels[:, :-1]
@@ -94,6 +113,24 @@ SHIFT = Exercise(
             "inputs-and-labels-swapped",
             swapped,
             "You return the labels first. Inputs start with the start token and come first.",
+        ),
+        Mistake(
+            "end-in-short-inputs",
+            cut_from_one_text,
+            "You cut inputs and labels from start, text, end and padding. In all but the longest text the end "
+            "is then still among the inputs: fill it up with pad.",
+        ),
+        Mistake(
+            "end-over-the-last-token",
+            end_over_the_last,
+            "Your end stands in the place of the last token, which is never a label. It belongs behind it, in "
+            "column `length`.",
+        ),
+        Mistake(
+            "end-instead-of-padding",
+            ends_to_the_rim,
+            "You fill the labels up with ends. One end closes a text; behind it stands padding, where the "
+            "loss does not look.",
         ),
         Mistake(
             "one-column-short",
@@ -176,6 +213,42 @@ def layer_with_one_norm(x, context, self_attention, cross_attention, feed_forwar
 def layer_without_cross(x, context, self_attention, cross_attention, feed_forward, norms):
     x = x + self_attention(norms[0](x), norms[0](x), True)
     return x + feed_forward(norms[2](x))
+
+
+def layer_without_norms(x, context, self_attention, cross_attention, feed_forward, norms):
+    x = x + self_attention(x, x, True)
+    x = x + cross_attention(x, context, False)
+    return x + feed_forward(x)
+
+
+def layer_that_asks_raw(x, context, self_attention, cross_attention, feed_forward, norms):
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    x = x + cross_attention(x, context, False)
+    return x + feed_forward(norms[2](x))
+
+
+def layer_asked_by_the_context(x, context, self_attention, cross_attention, feed_forward, norms):
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    x = x + cross_attention(context, norms[1](x), False)
+    return x + feed_forward(norms[2](x))
+
+
+def layer_that_reads_itself_twice(x, context, self_attention, cross_attention, feed_forward, norms):
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    x = x + cross_attention(norms[1](x), norms[1](x), False)
+    return x + feed_forward(norms[2](x))
+
+
+def layer_that_adds_to_its_input(x, context, self_attention, cross_attention, feed_forward, norms):
+    own = x + self_attention(norms[0](x), norms[0](x), True)
+    other = x + cross_attention(norms[1](own), context, False)
+    return x + feed_forward(norms[2](other))
+
+
+def layer_without_last_residual(x, context, self_attention, cross_attention, feed_forward, norms):
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    x = x + cross_attention(norms[1](x), context, False)
+    return feed_forward(norms[2](x))
 
 
 def run_layer(answer, x, context, weights):
@@ -269,6 +342,38 @@ LAYER = Exercise(
             "You use the first norm three times. Each sublayer has its own.",
         ),
         Mistake(
+            "no-norms",
+            layer_without_norms,
+            "You use no norm at all. With pre-norm each sublayer reads norm(x).",
+        ),
+        Mistake(
+            "raw-queries-in-cross-attention",
+            layer_that_asks_raw,
+            "Your cross-attention asks with x. Only the context stays as it is; the queries are norm 2 of x.",
+        ),
+        Mistake(
+            "context-asks",
+            layer_asked_by_the_context,
+            "Your context asks and the target answers. Queries come first, and they come from the target: the"
+            " result has one row for each of its tokens.",
+        ),
+        Mistake(
+            "cross-attends-to-itself",
+            layer_that_reads_itself_twice,
+            "Both of your attentions read the target. Keys and values of the second come from the context.",
+        ),
+        Mistake(
+            "adds-to-the-first-input",
+            layer_that_adds_to_its_input,
+            "You add every sublayer to the x that came in, so the sums in between are lost. Add each to the "
+            "sum before it.",
+        ),
+        Mistake(
+            "no-last-residual",
+            layer_without_last_residual,
+            "You return what the feed-forward network gives, without the stream that goes around it.",
+        ),
+        Mistake(
             "no-cross-attention",
             layer_without_cross,
             "You leave out the cross-attention: your answer does not depend on the source.",
@@ -308,6 +413,22 @@ def written_for_the_first(score, tokens, n_new, end):
     whole = written(score, tokens, n_new, end, keep=False, stop=False)
     found = (whole[0, start:] == end).nonzero()
     return whole[:, : start + int(found[0]) + 1] if len(found) else whole
+
+
+def written_with_padding(score, tokens, n_new, end):
+    start = tokens.shape[1]
+    whole = written(score, tokens, n_new, end)
+    ended = (whole[:, start:] == end).cumsum(1) > 1
+    whole[:, start:] = whole[:, start:].masked_fill(ended, 0)
+    return whole
+
+
+def written_up_to(score, tokens, n_new, end):
+    return written(score, tokens, n_new - tokens.shape[1], end)
+
+
+def written_from_all_rows(score, tokens, n_new, end):
+    return torch.cat([tokens, score(tokens).argmax(-1)], dim=1)
 
 
 def run_writing(answer, tokens, n_new, end, table):
@@ -372,6 +493,22 @@ WRITING = Exercise(
             "You cut the last column when all texts have ended. The end token is part of the answer.",
         ),
         Mistake(
+            "zeros-after-the-end",
+            written_with_padding,
+            "You fill a text that has ended up with zeros. It gets more `end` tokens; 0 is a token like others.",
+        ),
+        Mistake(
+            "counts-the-prompt",
+            written_up_to,
+            "You count the tokens that were given among the `n_new` steps. So many new ones may follow them.",
+        ),
+        Mistake(
+            "appends-all-rows",
+            written_from_all_rows,
+            "You append the best token of every row, in one call. Only the last row is about a new token, and "
+            "the one after it needs another call.",
+        ),
+        Mistake(
             "looks-at-the-first-text",
             written_for_the_first,
             "You stop when the first text ends, and never look at the others. Each text has an end of its "
@@ -389,7 +526,7 @@ def after(scores, lengths):
 
 
 def after_at_length(scores, lengths):
-    return scores[torch.arange(len(scores)), lengths.clamp(max=scores.shape[1] - 1)]
+    return scores[torch.arange(len(scores)), lengths]
 
 
 def after_on_average(scores, lengths):
@@ -427,6 +564,21 @@ NEXT = Exercise(
             "the-same-row-for-all",
             lambda scores, lengths: scores[:, int(lengths.min()) - 1],
             "You read one row for all prompts, that of the shortest. Each has a last token of its own.",
+        ),
+        Mistake(
+            "the-longest-for-all",
+            lambda scores, lengths: scores[:, int(lengths.max()) - 1],
+            "You read one row for all prompts, that of the longest. Each has a last token of its own.",
+        ),
+        Mistake(
+            "token-instead-of-scores",
+            lambda scores, lengths: after(scores, lengths).argmax(-1),
+            "You return tokens. Asked for are the scores, one for each token of the vocabulary.",
+        ),
+        Mistake(
+            "one-axis-too-many",
+            lambda scores, lengths: after(scores, lengths)[:, None],
+            "Your rows are right, but an axis of length one is left over: the shape is (batch, vocabulary).",
         ),
         Mistake(
             "all-pairs",
@@ -486,6 +638,16 @@ ROWS = Exercise(
             lambda prompt, new: sum((prompt + i) ** 2 for i in range(new)),
             "You count pairs of tokens, the entries of the scores. Asked for are rows.",
         ),
+        Mistake(
+            "writes-the-prompt-too",
+            lambda prompt, new: (prompt + new) * (prompt + new - 1) // 2,
+            "You begin with one token, as if the prompt were written too. The first step sends all of it.",
+        ),
+        Mistake(
+            "prompt-only",
+            lambda prompt, new: new * prompt,
+            "You count the prompt at every step, and never what has been written since. It goes in, too.",
+        ),
     ),
 )
 
@@ -526,6 +688,22 @@ SURVIVAL = Exercise(
             1 / e,
             "1/ε is the mean place of the first mistake in an endless text. Count the right tokens before "
             "it, among N.",
+        ),
+        Mistake(
+            "forgets-the-perfect-text",
+            (1 - e) * (1 - (1 - e) ** N) / e - N * (1 - e) ** N,
+            "You sum over the places of the first mistake, and leave out the text without one: it has N right"
+            " tokens, with probability (1 − ε)^N.",
+        ),
+        Mistake(
+            "perfect-text-only",
+            N * (1 - e) ** N,
+            "You count the right tokens of perfect texts only. A text with a mistake has some before it.",
+        ),
+        Mistake(
+            "probability-of-a-mistake",
+            1 - (1 - e) ** N,
+            "That is the probability that there is a mistake at all. Asked for is a number of tokens.",
         ),
         Mistake(
             "stops-one-short",
@@ -578,8 +756,30 @@ def exact_if_any(score, labels, start, pad):
     return (right & (labels != pad)).any(1).double().mean()
 
 
+def exact_all_texts(score, labels, start, pad):
+    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
+    right = score(inputs).argmax(-1) == labels
+    return (right | (labels == pad)).all().double()
+
+
+def exact_by_entry(score, labels, start, pad):
+    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
+    right = score(inputs).argmax(-1) == labels
+    return (right | (labels == pad)).double().mean()
+
+
+def exact_count(score, labels, start, pad):
+    return exact(score, labels, start, pad) * len(labels)
+
+
+def exact_with_the_last(score, labels, start, pad):
+    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels], dim=1)
+    right = score(inputs)[:, :-1].argmax(-1) == labels
+    return (right | (labels == pad)).all(1).double().mean()
+
+
 def run_exact(answer, labels, start, pad, table):
-    """The share, and the number of rows that went through the model."""
+    """The share, and the number of rows that went through the model, which may be less than all labels."""
     counted = 0
 
     def score(tokens):
@@ -587,7 +787,7 @@ def run_exact(answer, labels, start, pad, table):
         counted += tokens.numel()
         return table[(tokens.cumsum(1) + 2 * tokens) % len(table)]
 
-    return float(answer(score, labels, start, pad)), counted
+    return float(answer(score, labels, start, pad)), max(counted, labels.numel())
 
 
 def exact_cases():
@@ -598,13 +798,14 @@ def exact_cases():
         return table[(tokens.cumsum(1) + 2 * tokens) % 13]
 
     cases = []
-    for start, lengths, wrong in ((1, [5, 2, 4, 3], 0), (2, [3, 3, 2], 1)):
+    for start, lengths, wrong in ((1, [5, 2, 4, 3], 0), (2, [3, 3, 2], 1), (4, [2, 4], None)):
         tokens = torch.full((1, 1), start)
         for _ in range(max(lengths)):
             tokens = torch.cat([tokens, score(tokens)[:, -1:].argmax(-1)], dim=1)
         labels = tokens[:, 1:].repeat(len(lengths), 1)
         labels[torch.arange(max(lengths)) >= torch.tensor(lengths)[:, None]] = 0
-        labels[-1, wrong] = labels[-1, wrong] % 5 + 1
+        if wrong is not None:
+            labels[-1, wrong] = labels[-1, wrong] % 5 + 1
         cases.append((labels, start, 0, table))
     return cases
 
@@ -647,6 +848,26 @@ EXACT = Exercise(
             "any-token",
             exact_if_any,
             "You count a text when any token is right. All must be.",
+        ),
+        Mistake(
+            "all-texts-at-once",
+            exact_all_texts,
+            "You ask whether every text is right. Take `all` over the tokens of a text, and then the mean.",
+        ),
+        Mistake(
+            "share-of-entries",
+            exact_by_entry,
+            "That is a share of tokens, and padding counts as right. A text counts only if all of it is right.",
+        ),
+        Mistake(
+            "number-of-texts",
+            exact_count,
+            "You count the texts. Asked for is their share.",
+        ),
+        Mistake(
+            "sends-the-last-label",
+            exact_with_the_last,
+            "The share is right, but you send one row too many for each text: nothing follows the last label.",
         ),
     ),
 )
@@ -702,8 +923,22 @@ def leaks_with_sign(model, x):
     return (jacobian.sum((1, 3)) > 1e-9).triu(1)
 
 
+def leaks_without_absolute_values(model, x):
+    jacobian = torch.autograd.functional.jacobian(model, x.detach())
+    return (jacobian.amax((1, 3)) > 1e-9).triu(1)
+
+
+def leaks_in_all_channels(model, x):
+    jacobian = torch.autograd.functional.jacobian(model, x.detach())
+    return (jacobian.abs() > 1e-9).all(3).all(1).triu(1)
+
+
+def leaks_or_not(model, x):
+    return bool(leaks(model, x).any())
+
+
 def run_leaks(answer, x, kind, weight):
-    """Models of four kinds, with their outputs normalised or not."""
+    """Models of five kinds, with their outputs normalised or not."""
     time = x.shape[0]
     mask = torch.ones(time, time, dtype=torch.bool).tril({"one off": 1, "no mask": time}.get(kind, 0))
 
@@ -712,6 +947,8 @@ def run_leaks(answer, x, kind, weight):
             x = x - x.mean(0)
         scores = (x @ weight @ x.T).masked_fill(~mask, -torch.inf)
         y = x + torch.softmax(scores, dim=-1) @ x @ weight
+        if kind == "mean of one channel":
+            y = torch.cat([y[:, :1] - x[:, :1].mean(0), y[:, 1:]], dim=1)
         return F.layer_norm(y, y.shape[-1:]) if kind == "no mask" else y
 
     return answer(model, x)
@@ -719,7 +956,8 @@ def run_leaks(answer, x, kind, weight):
 
 def leak_cases():
     x, weight = (a.double() for a in draw((5, 4), (4, 4), seed=3))
-    return [(x, kind, 0.5 * weight) for kind in ("right", "one off", "no mask", "norm over time")]
+    kinds = "right", "one off", "no mask", "norm over time", "mean of one channel"
+    return [(x, kind, 0.5 * weight) for kind in kinds]
 
 
 LEAKS = Exercise(
@@ -765,6 +1003,23 @@ LEAKS = Exercise(
             leaks_with_sign,
             "You add gradients before you compare them: negative ones are missed. Take absolute values "
             "first.",
+        ),
+        Mistake(
+            "no-absolute-values",
+            leaks_without_absolute_values,
+            "You look for the largest derivative, and miss a pair whose derivatives are all zero or negative. "
+            "Take absolute values first.",
+        ),
+        Mistake(
+            "all-channels",
+            leaks_in_all_channels,
+            "You ask whether all derivatives of a pair are different from zero. One is enough: a leak may go "
+            "through one channel.",
+        ),
+        Mistake(
+            "one-answer-for-all",
+            leaks_or_not,
+            "You say whether there is a leak. Say where: one boolean for each pair, (time, time).",
         ),
     ),
 )

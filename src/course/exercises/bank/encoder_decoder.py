@@ -74,6 +74,23 @@ RATE = Exercise(
             lambda step, warmup, peak: peak * min(math.sqrt(step / warmup), math.sqrt(warmup / step)),
             "Your rate rises with the root of the step. The warm-up is a straight line, step / warmup.",
         ),
+        Mistake(
+            "peak-times-the-paper",
+            lambda step, warmup, peak: peak * min(step**-0.5, step * warmup**-1.5),
+            "You multiply the paper's two curves by `peak`, but they are 1 / √warmup at step = warmup and not "
+            "1: your largest rate is peak / √warmup.",
+        ),
+        Mistake(
+            "fall-counted-from-the-peak",
+            lambda step, warmup, peak: peak * (step / warmup if step <= warmup else (step - warmup) ** -0.5),
+            "After the warm-up you count the steps from its end. The fall is √(warmup / step), with the "
+            "steps counted from the first update on.",
+        ),
+        Mistake(
+            "one-update-early",
+            lambda step, warmup, peak: rate(step + 1, warmup, peak),
+            "Your rate is one update early: `step` counts from 1 already, nothing has to be added.",
+        ),
     ),
 )
 
@@ -85,11 +102,11 @@ def smoothed_loss(logits, target, epsilon, pad):
     return F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=pad, label_smoothing=epsilon)
 
 
-def loss_with(of_token, count=lambda real: real.sum(), keep=lambda real: real):
+def loss_with(of_token, count=lambda real: real.sum(), keep=lambda real: real, axis=-1):
     """A loss made of the loss of one token, the tokens that are kept, and what the sum is divided by."""
 
     def loss(logits, target, epsilon, pad):
-        log_p = logits.log_softmax(-1)
+        log_p = logits.log_softmax(axis)
         right = log_p.gather(-1, target[..., None])[..., 0]
         real = target != pad
         return (of_token(log_p, right, epsilon) * keep(real)).sum() / count(real)
@@ -104,6 +121,13 @@ def smoothed(log_p, right, epsilon):
 def smoothed_over_others(log_p, right, epsilon):
     others = (log_p.sum(-1) - right) / (log_p.shape[-1] - 1)
     return -(1 - epsilon) * right - epsilon * others
+
+
+def loss_without_padding_in_the_target(logits, target, epsilon, pad):
+    log_p, n_vocab = logits.log_softmax(-1), logits.shape[-1]
+    right = log_p.gather(-1, target[..., None])[..., 0]
+    shared = (log_p.sum(-1) - log_p[..., pad]) / (n_vocab - 1)
+    return (-(1 - epsilon) * right - epsilon * shared)[target != pad].mean()
 
 
 def sentence_cases():
@@ -187,6 +211,41 @@ SMOOTHED = Exercise(
             "You average over each sentence first and then over the sentences: a token of a short sentence"
             " weighs more. Divide once, by the number of all real tokens.",
         ),
+        Mistake(
+            "padding-is-always-zero",
+            lambda logits, target, epsilon, pad: smoothed_loss(logits, target, epsilon, 0),
+            "You take 0 for the padding. Which token it is says the argument `pad`.",
+        ),
+        Mistake(
+            "no-logarithm",
+            lambda logits, target, epsilon, pad: (
+                loss_with(smoothed)(logits, target, epsilon, pad) - logits.logsumexp(-1)[target != pad].mean()
+            ),
+            "You put the logits where log p belongs: the sum of exponentials is missing. Take "
+            "`logits.log_softmax(-1)` first.",
+        ),
+        Mistake(
+            "probabilities-of-the-time-steps",
+            loss_with(smoothed, axis=1),
+            "Your softmax runs over the time steps. It runs over the vocabulary, the last axis.",
+        ),
+        Mistake(
+            "right-token-keeps-one",
+            loss_with(lambda log_p, right, epsilon: -right - epsilon * log_p.mean(-1)),
+            "Your target sums to 1 + epsilon: the right token keeps its whole share. Multiply the first part "
+            "by 1 - epsilon.",
+        ),
+        Mistake(
+            "nothing-for-padding",
+            loss_without_padding_in_the_target,
+            "You leave the padding token out of the target. It is a token of the vocabulary like any other: "
+            "each of the V tokens gets epsilon / V. What does not count are the *positions* of padding.",
+        ),
+        Mistake(
+            "sign",
+            lambda *case: -smoothed_loss(*case),
+            "The sign is wrong: you return the mean of q log p, which is negative. The loss is minus that.",
+        ),
     ),
 )
 
@@ -249,6 +308,36 @@ PARAMETERS = Exercise(
             "outputs.",
         ),
         Mistake(
+            "no-biases-in-the-networks",
+            lambda s, t, d, n, m, f: count(s, t, d, n, m, f) - (n + m) * (f + d),
+            "The biases of the feed-forward networks are missing: d_ff on the way in, d_model on the way out.",
+        ),
+        Mistake(
+            "no-biases-in-the-attentions",
+            lambda s, t, d, n, m, f: count(s, t, d, n, m, f) - (n + 2 * m) * 4 * d,
+            "The biases of the attentions are missing: d_model for each of the four projections.",
+        ),
+        Mistake(
+            "no-output-projection",
+            lambda s, t, d, n, m, f: count(s, t, d, n, m, f) - (n + 2 * m) * (d * d + d),
+            "You counted three projections for an attention. There is a fourth, which mixes the heads.",
+        ),
+        Mistake(
+            "no-normalisations",
+            lambda s, t, d, n, m, f: count(s, t, d, n, m, f) - (2 * n + 3 * m + 2) * 2 * d,
+            "The normalisations are missing: each has a weight and a bias for every channel.",
+        ),
+        Mistake(
+            "bias-in-the-head",
+            lambda s, t, d, n, m, f: count(s, t, d, n, m, f) + t,
+            "You gave the head a bias. It is the table of the target and nothing else.",
+        ),
+        Mistake(
+            "no-tables",
+            functools.partial(count, tables=lambda s, t: 0),
+            "The two tables of embeddings are missing.",
+        ),
+        Mistake(
             "two-norms-in-the-decoder",
             functools.partial(count, norms=(2, 2)),
             "A block of the decoder has three sublayers, and so three normalisations.",
@@ -295,8 +384,8 @@ def step_with(*, mask_right=True, shifts=True, ignores_padding=True, backwards=F
     return training_loss
 
 
-def run_step(answer, *sentences):
-    return answer(small_model(), *sentences)
+def run_step(answer, source, lengths, target):
+    return answer(small_model(), source, lengths, target)
 
 
 BUGS = {
@@ -353,6 +442,46 @@ BUG = Exercise(
             "Shifted the wrong way: the decoder reads from the second token on and is asked for what came "
             "before. It reads all but the last token, and is asked for all but the first.",
         ),
+        Mistake(
+            "reads-what-it-is-asked-for",
+            lambda model, source, lengths, target: step_with(shifts=False)(
+                model, source, lengths, F.pad(target[:, 1:], (0, 1))
+            ),
+            "You shifted the target and what the decoder reads as well, so it is still asked for the token "
+            "that it has just read. It reads all but the last token, and is asked for all but the first.",
+        ),
+        Mistake(
+            "divides-by-all-positions",
+            lambda model, source, lengths, target: (
+                step_with()(model, source, lengths, target) * (target[:, 1:] != 0).float().mean()
+            ),
+            "You leave out the padding from the sum, but divide by all positions. Divide by the number of "
+            "real tokens.",
+        ),
+        Mistake(
+            "sum-instead-of-mean",
+            lambda model, source, lengths, target: (
+                step_with()(model, source, lengths, target) * (target[:, 1:] != 0).sum()
+            ),
+            "You return the sum over the tokens. Asked for is their mean.",
+        ),
+        Mistake(
+            "mean-of-sentences",
+            lambda model, *rows: torch.stack(
+                [step_with()(model, *(x[None] for x in row)) for row in zip(*rows, strict=True)]
+            ).mean(),
+            "You average over each sentence first and then over the sentences: a token of a short sentence "
+            "weighs more. Divide once, by the number of all real tokens.",
+        ),
+        Mistake(
+            "end-does-not-count",
+            lambda model, source, lengths, target: F.cross_entropy(
+                model(source, target[:, :-1], padding(lengths, source.shape[1])).flatten(0, 1),
+                target[:, 1:].flatten(),
+                ignore_index=2,
+            ),
+            "You ignore token 2. That is the end token, which the model must learn to write; padding is 0.",
+        ),
     ),
 )
 
@@ -402,6 +531,27 @@ def one_sentence_at_a_time(model, source, mask, n_new):
     return torch.cat([fast(model, s[None], m[None], n_new) for s, m in zip(source, mask, strict=True)])
 
 
+def decode_reading(model, context, mask, tokens):
+    return model.decode(tokens, context, mask)
+
+
+def encodes_in_vain(model, source, mask, n_new):
+    model.encode(source, mask)
+    return slow(model, source, mask, n_new)
+
+
+def until_all_have_ended(tokens):
+    """Cut off what follows the place where every row has written its end token."""
+    ended = (tokens == 2).cumsum(1).bool().all(0)
+    return tokens[:, : int((~ended).sum()) + 1]
+
+
+def starts_with_padding(model, source, mask, n_new):
+    context = model.encode(source, mask)
+    score = functools.partial(decode_reading, model, context, mask)
+    return decode_with(score, lambda n: torch.zeros(n, 1, dtype=torch.long))(source, n_new)
+
+
 @torch.no_grad()
 def run_counting(translate, source, lengths, n_new):
     """Translate, and count how often each stack runs."""
@@ -425,7 +575,12 @@ def run_counting(translate, source, lengths, n_new):
 def sources():
     generator = torch.Generator().manual_seed(5)
     one, other = (torch.randint(3, 11, shape, generator=generator) for shape in ((6, 7), (4, 5)))
-    return [(one, torch.tensor([7, 2, 4, 1, 3, 6]), 9), (other, torch.tensor([5, 1, 2, 3]), 6)]
+    soon_at_its_end = torch.tensor([[6, 3, 7, 9, 10]])
+    return [
+        (one, torch.tensor([7, 2, 4, 1, 3, 6]), 9),
+        (other, torch.tensor([5, 1, 2, 3]), 6),
+        (soon_at_its_end, torch.tensor([5]), 5),
+    ]
 
 
 FASTER = Exercise(
@@ -480,6 +635,43 @@ FASTER = Exercise(
             lambda *case: fast(*case)[:, 1:],
             "The translations are right, but the start token is missing at the front: return it as well.",
         ),
+        Mistake(
+            "encodes-once-more-at-every-step",
+            encodes_in_vain,
+            "You encode the source before the loop, and then call `model` in it, which encodes it again every "
+            "time. Give what `encode` has returned to `model.decode`.",
+        ),
+        Mistake(
+            "stops-at-the-end-token",
+            lambda *case: until_all_have_ended(fast(*case)),
+            "You stop when every sentence has its end token. Here exactly `n_new` tokens are appended, as the "
+            "function above does.",
+        ),
+        Mistake(
+            "one-token-too-few",
+            lambda model, source, mask, n_new: fast(model, source, mask, n_new - 1),
+            "You append one token too few: n_new of them follow the start token.",
+        ),
+        Mistake(
+            "starts-with-padding",
+            starts_with_padding,
+            "You start with token 0, which is padding. The start token is 1.",
+        ),
+        Mistake(
+            "mask-turned-round",
+            lambda model, source, mask, n_new: decode_with(
+                functools.partial(decode_reading, model, model.encode(source, mask), ~mask)
+            )(source, n_new),
+            "The cross-attention looks at nothing but padding: the mask of this book is True for real tokens "
+            "already.",
+        ),
+        Mistake(
+            "embeds-without-encoding",
+            lambda model, source, mask, n_new: decode_with(
+                functools.partial(decode_reading, model, model.embedding(source), mask)
+            )(source, n_new),
+            "The decoder reads bare embeddings of the source: the encoder has not run at all.",
+        ),
     ),
 )
 
@@ -512,7 +704,7 @@ def one_mean(states):
     return {name: torch.full_like(t, t.mean().item()) for name, t in average(states).items()}
 
 
-def run_average(answer, *tensors):
+def run_average(answer, tensors):
     """Average copies of the states, and look whether they are still what they were."""
     states = [{"weight": t.clone(), "bias": t[0].clone()} for t in tensors]
     mean = answer(states)
@@ -525,7 +717,7 @@ AVERAGE = Exercise(
     kind="implement",
     reference=average,
     run=run_average,
-    cases=lambda: [draw(*[(3, 4)] * 5), draw(*[(2, 5)] * 3, seed=1)],
+    cases=lambda: [draw((5, 3, 4)), draw((3, 2, 5), seed=1)],
     mistakes=(
         Mistake(
             "halves-again-and-again",
@@ -565,6 +757,16 @@ AVERAGE = Exercise(
             "You average over the entries of a tensor as well. Average over the states only: each entry "
             "with the same entry of the others.",
         ),
+        Mistake(
+            "always-five",
+            lambda states: {name: t * len(states) / 5 for name, t in average(states).items()},
+            "You divide by 5. There may be another number of states: divide by `len(states)`.",
+        ),
+        Mistake(
+            "first-and-last",
+            lambda states: average([states[0], states[-1]]),
+            "You average the first state and the last. The ones between them count as well.",
+        ),
     ),
 )
 
@@ -592,6 +794,29 @@ GAP = Exercise(
             "all-tokens-share",
             lambda n_vocab, epsilon: math.log((1 - epsilon) * n_vocab / epsilon),
             "You share epsilon among V tokens. It is shared among the V - 1 others.",
+        ),
+        Mistake(
+            "one-too-much-in-the-ratio",
+            lambda n_vocab, epsilon: math.log((1 - epsilon) * (n_vocab - 1) / epsilon + 1),
+            "The + 1 belongs to the target of the chapter, where the right token gets a part of epsilon too. "
+            "Here its probability is 1 - epsilon.",
+        ),
+        Mistake(
+            "right-token-keeps-one",
+            lambda n_vocab, epsilon: math.log((n_vocab - 1) / epsilon),
+            "You give the right token the probability 1. It has 1 - epsilon.",
+        ),
+        Mistake(
+            "divides-by-the-others",
+            lambda n_vocab, epsilon: math.log((1 - epsilon) / (epsilon * (n_vocab - 1))),
+            "The number of others is on the wrong side: epsilon / (V - 1) stands below the fraction bar, so "
+            "V - 1 multiplies the ratio.",
+        ),
+        Mistake(
+            "difference-of-probabilities",
+            lambda n_vocab, epsilon: 1 - epsilon - epsilon / (n_vocab - 1),
+            "That is the difference of the two probabilities. The difference of the logits is the logarithm "
+            "of their ratio.",
         ),
         Mistake(
             "nothing-is-shared",
