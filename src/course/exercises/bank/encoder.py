@@ -68,6 +68,36 @@ def encode_backwards(x, mask, blocks, norm):
     return norm(x)
 
 
+def encode_unmasked(x, mask, blocks, norm):
+    return encode(x, torch.ones_like(mask), blocks, norm)
+
+
+def encode_first_block_only(x, mask, blocks, norm):
+    for block in blocks:
+        x = block(x, mask)
+        return norm(x)
+
+
+def encode_normalising_below(x, mask, blocks, norm):
+    for block in blocks:
+        x = block(norm(x), mask)
+    return norm(x)
+
+
+def encode_normalising_below_and_adding(x, mask, blocks, norm):
+    for block in blocks:
+        x = x + block(norm(x), mask)
+    return norm(x)
+
+
+def encode_normalising_first(x, mask, blocks, norm):
+    return encode_without_norm(norm(x), mask, blocks, norm)
+
+
+def encode_adding_the_embedding(x, mask, blocks, norm):
+    return norm(x + encode_without_norm(x, mask, blocks, norm))
+
+
 def small_block(w_q, w_k, w_v):
     """A block of attention and a residual sum, as a function of the stream and the mask."""
 
@@ -150,6 +180,39 @@ STACK = Exercise(
             encode_backwards,
             "You apply the last block first. blocks[0] is the lowest.",
         ),
+        Mistake(
+            "no-mask-at-all",
+            encode_unmasked,
+            "Your blocks see the padding: a sentence gets other vectors in a batch than alone. Every block "
+            "gets the mask.",
+        ),
+        Mistake(
+            "returns-inside-the-loop",
+            encode_first_block_only,
+            "You return after the first block. Move the return out of the loop.",
+        ),
+        Mistake(
+            "norm-before-every-block",
+            encode_normalising_below,
+            "You normalise what each block gets. A pre-norm block does that inside, in front of its sublayers, "
+            "and adds to the stream as it was: a norm outside changes the stream itself.",
+        ),
+        Mistake(
+            "residual-around-the-block",
+            encode_normalising_below_and_adding,
+            "You wrote the formula of one pre-norm sublayer around the whole block. Its norms and its "
+            "residual connections are inside: pass the stream on as it comes.",
+        ),
+        Mistake(
+            "norm-at-the-bottom",
+            encode_normalising_first,
+            "You normalise the embeddings. The last norm belongs above the last block.",
+        ),
+        Mistake(
+            "adds-the-embedding-again",
+            encode_adding_the_embedding,
+            "You add the embedding once more at the end. It is in the stream already, with a factor of one.",
+        ),
     ),
 )
 
@@ -193,6 +256,22 @@ def mean_of_the_filler(z, mask):
 def by_masked_select(z, mask):
     found = z[mask].mean(0)
     return found.expand(len(z), -1)
+
+
+def sum_unmasked(z, mask):
+    return z.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+
+
+def largest_of_the_real(z, mask):
+    return z.masked_fill(~mask[..., None], -torch.inf).amax(1)
+
+
+def softmax_of_the_mask(z, mask):
+    return (torch.softmax(mask.to(z), 1)[..., None] * z).sum(1)
+
+
+def last_real_token(z, mask):
+    return z[torch.arange(len(z)), mask.sum(1) - 1]
 
 
 def sentences():
@@ -254,6 +333,27 @@ POOL = Exercise(
             "all-sentences-in-one",
             by_masked_select,
             "z[mask] joins the real tokens of all sentences, so every sentence gets the same vector.",
+        ),
+        Mistake(
+            "sum-with-the-filler",
+            sum_unmasked,
+            "You divide by the number of real tokens, but your sum runs over the padding as well.",
+        ),
+        Mistake(
+            "largest-instead-of-mean",
+            largest_of_the_real,
+            "You take the largest value of each channel. The mean is asked for.",
+        ),
+        Mistake(
+            "softmax-of-zeros-and-ones",
+            softmax_of_the_mask,
+            "A softmax of ones and zeros gives the padding e^0, not nothing. Divide the mask itself by its sum.",
+        ),
+        Mistake(
+            "takes-the-last-token",
+            last_real_token,
+            "You return the last real token's vector. That is what models that read from left to right do; "
+            "here the mean of the real tokens is asked for.",
         ),
         Mistake(
             "takes-the-first-token",
@@ -322,6 +422,28 @@ LENGTH = Exercise(
             D / 2 + D / G + sympy.Rational(3, 2) * D_FF,
             "One of the wide projections is missing. Queries and the output both have d_model × d_model.",
         ),
+        Mistake(
+            "multiplies-by-the-group",
+            D + D * G + sympy.Rational(3, 2) * D_FF,
+            "You made keys and values wider by g. g heads of queries share one of keys, so there are fewer: "
+            "d_model / g.",
+        ),
+        Mistake(
+            "keys-or-values",
+            D + D / (2 * G) + sympy.Rational(3, 2) * D_FF,
+            "You counted one narrow projection. Keys and values have one each.",
+        ),
+        Mistake(
+            "everything-shared",
+            2 * D / G + sympy.Rational(3, 2) * D_FF,
+            "You made all four projections narrow. Only keys and values are shared; queries and the output "
+            "keep d_model × d_model.",
+        ),
+        Mistake(
+            "multiply-adds-in-the-network",
+            D + D / G + sympy.Rational(3, 4) * D_FF,
+            "You counted a multiply-add of the network as one operation. Everywhere else it is two.",
+        ),
     ),
 )
 
@@ -370,8 +492,27 @@ def layers_redrawn(make, n):
     return layers
 
 
+def layers_redrawn_matrices(make, n):
+    layers = layers_copied(make, n)
+    for parameter in layers.parameters():
+        if parameter.dim() > 1:
+            nn.init.xavier_uniform_(parameter)
+    return layers
+
+
+def layers_reset(make, n):
+    layers = layers_copied(make, n)
+    for layer in layers:
+        layer.reset_parameters()
+    return layers
+
+
 def layers_too_many(make, n):
     return nn.ModuleList(make() for _ in range(n + 1))
+
+
+def layers_too_few(make, n):
+    return nn.ModuleList(make() for _ in range(n - 1))
 
 
 def run_layers(answer, make, n):
@@ -384,9 +525,10 @@ def run_layers(answer, make, n):
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        layers = answer(counted, n)
+        made = answer(counted, n)
     model = nn.Module()
-    model.layers = layers
+    model.layers = made
+    layers = list(made)  # a generator can be read only once
     weights = torch.stack([layer.weight.detach() for layer in layers])
     biases = torch.stack([layer.bias.detach() for layer in layers])
     parts = [(a - b).norm() / a.norm() for i, a in enumerate(weights) for b in weights[:i]]
@@ -458,6 +600,23 @@ COPIES = Exercise(
             layers_too_many,
             "You made one layer too many.",
         ),
+        Mistake(
+            "one-layer-too-few",
+            layers_too_few,
+            "You made one layer too few: there must be n of them.",
+        ),
+        Mistake(
+            "matrices-drawn-anew",
+            layers_redrawn_matrices,
+            "You copied one layer and drew the matrices anew by a rule of your own. make() has a rule already, "
+            "and yours replaces it: call make() for each layer.",
+        ),
+        Mistake(
+            "resets-the-copies",
+            layers_reset,
+            "You copied one layer and called reset_parameters. That draws by torch's rule, not by the one in "
+            "make(): the biases are no longer zero. Call make() for each layer.",
+        ),
     ),
 )
 
@@ -489,6 +648,29 @@ def positions_by_length(mask):
     return (torch.arange(mask.shape[1]) - (~mask).sum(1, keepdim=True)).clamp(min=0)
 
 
+def positions_unclamped(mask):
+    return mask.long().cumsum(1) - 1
+
+
+def positions_behind_the_table(mask):
+    return torch.where(mask, mask.long().cumsum(1) - 1, mask.shape[1])
+
+
+def positions_backwards(mask):
+    return torch.arange(mask.shape[1]).flip(0).expand(mask.shape)
+
+
+def positions_cut_first(mask):
+    return (mask.long() - 1).clamp(min=0).cumsum(1)
+
+
+def run_positions(answer, mask):
+    """What a table of as many positions as columns makes of the answer; filler may get any of its rows."""
+    found = answer(mask)
+    inside = (found >= 0) & (found < mask.shape[1])
+    return {"positions of the real tokens": found * mask, "all are rows of the table": bool(inside.all())}
+
+
 def filled():
     left = torch.arange(6) >= torch.tensor([[0], [3], [5]])
     return [(left,), (left.flip(1),), (torch.tensor([[0, 1, 1, 0], [0, 0, 1, 0], [1, 1, 1, 1]]).bool(),)]
@@ -498,7 +680,7 @@ LEFT = Exercise(
     number=5,
     kind="find the bug",
     reference=positions_of,
-    run=lambda answer, mask: answer(mask) * mask,  # the filler may have any position, but none below zero
+    run=run_positions,
     cases=filled,
     mistakes=(
         Mistake(
@@ -528,11 +710,43 @@ LEFT = Exercise(
             "You subtract the number of filler tokens from the column. That is right if all of them stand on "
             "the left, and wrong if they stand on the right.",
         ),
+        Mistake(
+            "filler-at-minus-one",
+            positions_unclamped,
+            "Your real tokens are right, but filler in front gets -1. That is no row of a table: "
+            "nn.Embedding stops with an error, and plain indexing takes the last row. Give it 0, for instance.",
+        ),
+        Mistake(
+            "filler-behind-the-table",
+            positions_behind_the_table,
+            "Your real tokens are right, but the filler gets a position that the table need not have. "
+            "Take one that exists for certain, such as 0.",
+        ),
+        Mistake(
+            "columns-from-the-right",
+            positions_backwards,
+            "You number the columns from right to left. The first real token has position 0.",
+        ),
+        Mistake(
+            "subtracts-before-counting",
+            positions_cut_first,
+            "You subtract 1 from the mask before the running sum, so nothing is left to count. Count first, "
+            "then subtract.",
+        ),
     ),
 )
 
 
 # 6: one head looks forwards, the other backwards
+
+
+def reach_in_turn(n_layers):
+    b, c = 0, 1
+    for _ in range(n_layers):
+        c = c + (b + c)
+        b = b + (b + c)
+    return c - 1
+
 
 REACH = Exercise(
     number=6,
@@ -572,6 +786,30 @@ REACH = Exercise(
             lambda n_layers: 4**n_layers - 1,
             "You let both heads double the path, one after the other. They work at the same time: two paths "
             "are joined to the one that is there.",
+        ),
+        Mistake(
+            "one-after-the-other",
+            reach_in_turn,
+            "Your second head reads what the first has just written. The heads of a layer read the same "
+            "stream: compute both from the old b and c.",
+        ),
+        Mistake(
+            "one-head-from-k",
+            lambda n_layers: 2**n_layers,
+            "That is the path of one head that looks forwards, counted from k. There are two heads, and v "
+            "is known from the start.",
+        ),
+        Mistake(
+            "twice-one-head",
+            lambda n_layers: 2 * (2**n_layers - 1),
+            "You took one head's reach twice. The second head looks the other way, and what it finds "
+            "lengthens the paths that are handed over in the next layer.",
+        ),
+        Mistake(
+            "one-layer-more",
+            lambda n_layers: (3 ** (n_layers + 1) - 1) // 2,
+            "That is right for one layer more. Before the first layer nothing beyond v is known: reach(0) "
+            "is 0.",
         ),
         Mistake(
             "a-hop-for-each-head",
@@ -630,6 +868,26 @@ def overlap(p):
 
 def from_the_mean(p):
     return (p - p.mean(-2, keepdim=True)).abs().sum(-1).amax(-1) / 2
+
+
+def without_absolute_values(p):
+    return (p[..., :, None, :] - p[..., None, :, :]).sum(-1).amax((-2, -1)) / 2
+
+
+def from_the_first(p):
+    return (p - p[..., :1, :]).abs().sum(-1).amax(-1) / 2
+
+
+def by_squares(p):
+    return (p[..., :, None, :] - p[..., None, :, :]).square().sum(-1).amax((-2, -1)) / 2
+
+
+def by_range_of_each_key(p):
+    return (p.amax(-2) - p.amin(-2)).sum(-1) / 2
+
+
+def by_mean_over_keys(p):
+    return (p[..., :, None, :] - p[..., None, :, :]).abs().mean(-1).amax((-2, -1))
 
 
 def weights_of_many():
@@ -695,6 +953,32 @@ MIXING = Exercise(
             "distance-from-the-mean",
             from_the_mean,
             "You compare each query with the mean of all. Compare them with one another.",
+        ),
+        Mistake(
+            "without-absolute-values",
+            without_absolute_values,
+            "You add up the differences with their signs. Each row sums to one, so that is always 0.",
+        ),
+        Mistake(
+            "compares-with-the-first",
+            from_the_first,
+            "You compare each query with the first one. All pairs count.",
+        ),
+        Mistake(
+            "squares",
+            by_squares,
+            "You add up squares of the differences. The coefficient is made of absolute differences.",
+        ),
+        Mistake(
+            "another-pair-for-each-key",
+            by_range_of_each_key,
+            "You take the largest difference for each key and add these up. They can come from different "
+            "pairs of queries: add over the keys first, then take the largest pair.",
+        ),
+        Mistake(
+            "mean-over-the-keys",
+            by_mean_over_keys,
+            "You take the mean over the keys. Take half of the sum.",
         ),
     ),
 )
