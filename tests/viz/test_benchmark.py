@@ -21,7 +21,8 @@ def test_a_panel_for_each_kind_of_number():
     forward, backward, memory = figure.axes
     assert [ax.get_title(loc="left") for ax in (forward, backward)] == ["forward", "backward"]
     assert forward.lines[1].get_ydata().tolist() == [0.8, 0.8]
-    assert memory.lines[0].get_ydata().tolist() == [1, 2]
+    assert memory.lines[1].get_ydata().tolist() == [1, 2]
+    assert memory.lines[1].get_color() == forward.lines[1].get_color()
     assert [text.get_text() for text in memory.get_xticklabels()] == ["512", "1024"]
 
 

@@ -30,16 +30,18 @@ def benchmark(report: Mapping[str, Any], panels: Sequence[str] = PANELS) -> Figu
     """
     if not panels or set(panels) - set(PANELS):
         raise ValueError(f"benchmark: panels must be among {', '.join(PANELS)}, but got {list(panels)}.")
+    # Every panel gets all names, so that a subject has the same colour in each.
+    names = list(dict.fromkeys(row["subject"] for row in (*report["times"], *report["memory"])))
     drawn, axes = figure(rows=len(panels), squeeze=False)
     for ax, panel in zip(axes[:, 0], panels, strict=True):
         if panel == "memory":
             rows = [row for row in report["memory"] if row["direction"] == "backward"]
-            lengths, series = _series(rows, "mib")
+            lengths, series = _series(names, rows, "mib")
             ax = curves(series, lengths, xlabel="tokens T", ylabel="MiB", log="xy", markers=True, ax=ax,
                         title="extra memory, forward and backward")  # fmt: skip
         else:
             rows = [row for row in report["times"] if row["causal"] and row["direction"] == panel]
-            lengths, series = _series(rows, "ratio")
+            lengths, series = _series(names, rows, "ratio")
             ax = curves(series, lengths, xlabel="tokens T", ylabel="time / time of sdpa", log="xy",
                         markers=True, ax=ax, title=panel)  # fmt: skip
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -49,10 +51,11 @@ def benchmark(report: Mapping[str, Any], panels: Sequence[str] = PANELS) -> Figu
     return drawn
 
 
-def _series(rows: Sequence[Mapping[str, Any]], value: str) -> tuple[list[int], dict[str, list[float]]]:
+def _series(
+    names: Sequence[str], rows: Sequence[Mapping[str, Any]], value: str
+) -> tuple[list[int], dict[str, list[float]]]:
     if not rows:
         raise ValueError("benchmark: the report holds nothing to draw in this panel.")
     lengths = sorted({row["n"] for row in rows})
     found = {(row["subject"], row["n"]): row[value] for row in rows}
-    names = dict.fromkeys(row["subject"] for row in rows)
     return lengths, {name: [found.get((name, n), np.nan) for n in lengths] for name in names}

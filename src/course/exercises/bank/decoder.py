@@ -117,14 +117,14 @@ SHIFT = Exercise(
         Mistake(
             "end-in-short-inputs",
             cut_from_one_text,
-            "You cut inputs and labels from start, text, end and padding. In all but the longest text the end "
-            "is then still among the inputs: fill it up with pad.",
+            "You cut inputs and labels from start, text, end and padding. In shorter texts the end is then "
+            "still among the inputs: there should be pad.",
         ),
         Mistake(
             "end-over-the-last-token",
             end_over_the_last,
-            "Your end stands in the place of the last token, which is never a label. It belongs behind it, in "
-            "column `length`.",
+            "Your end stands in the place of the last token, which is never a label. It belongs behind it, "
+            "in column `length`.",
         ),
         Mistake(
             "end-instead-of-padding",
@@ -495,7 +495,7 @@ WRITING = Exercise(
         Mistake(
             "zeros-after-the-end",
             written_with_padding,
-            "You fill a text that has ended up with zeros. It gets more `end` tokens; 0 is a token like others.",
+            "You write zeros after the end. A text that has ended gets more `end` tokens.",
         ),
         Mistake(
             "counts-the-prompt",
@@ -505,8 +505,8 @@ WRITING = Exercise(
         Mistake(
             "appends-all-rows",
             written_from_all_rows,
-            "You append the best token of every row, in one call. Only the last row is about a new token, and "
-            "the one after it needs another call.",
+            "You append the best token of every row, in one call. Only the last row is about a new token, "
+            "and the one after it needs another call.",
         ),
         Mistake(
             "looks-at-the-first-text",
@@ -857,7 +857,7 @@ EXACT = Exercise(
         Mistake(
             "share-of-entries",
             exact_by_entry,
-            "That is a share of tokens, and padding counts as right. A text counts only if all of it is right.",
+            "That is a share of tokens, and padding counts as right. A text counts if all of it is right.",
         ),
         Mistake(
             "number-of-texts",
@@ -867,7 +867,7 @@ EXACT = Exercise(
         Mistake(
             "sends-the-last-label",
             exact_with_the_last,
-            "The share is right, but you send one row too many for each text: nothing follows the last label.",
+            "The share is right, but you send one row too many per text: nothing follows the last label.",
         ),
     ),
 )
@@ -938,7 +938,7 @@ def leaks_or_not(model, x):
 
 
 def run_leaks(answer, x, kind, weight):
-    """Models of five kinds, with their outputs normalised or not."""
+    """Models of six kinds, with their outputs normalised or not."""
     time = x.shape[0]
     mask = torch.ones(time, time, dtype=torch.bool).tril({"one off": 1, "no mask": time}.get(kind, 0))
 
@@ -947,8 +947,8 @@ def run_leaks(answer, x, kind, weight):
             x = x - x.mean(0)
         scores = (x @ weight @ x.T).masked_fill(~mask, -torch.inf)
         y = x + torch.softmax(scores, dim=-1) @ x @ weight
-        if kind == "mean of one channel":
-            y = torch.cat([y[:, :1] - x[:, :1].mean(0), y[:, 1:]], dim=1)
+        share = {"mean taken away": -1, "mean added": 1}.get(kind, 0)  # of one channel alone
+        y = torch.cat([y[:, :1] + share * x[:, :1].mean(0), y[:, 1:]], dim=1)
         return F.layer_norm(y, y.shape[-1:]) if kind == "no mask" else y
 
     return answer(model, x)
@@ -956,7 +956,7 @@ def run_leaks(answer, x, kind, weight):
 
 def leak_cases():
     x, weight = (a.double() for a in draw((5, 4), (4, 4), seed=3))
-    kinds = "right", "one off", "no mask", "norm over time", "mean of one channel"
+    kinds = "right", "one off", "no mask", "norm over time", "mean taken away", "mean added"
     return [(x, kind, 0.5 * weight) for kind in kinds]
 
 
@@ -1007,8 +1007,8 @@ LEAKS = Exercise(
         Mistake(
             "no-absolute-values",
             leaks_without_absolute_values,
-            "You look for the largest derivative, and miss a pair whose derivatives are all zero or negative. "
-            "Take absolute values first.",
+            "You look for the largest derivative, and miss a pair whose derivatives are all zero or "
+            "negative. Take absolute values first.",
         ),
         Mistake(
             "all-channels",

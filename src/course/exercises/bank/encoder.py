@@ -194,8 +194,8 @@ STACK = Exercise(
         Mistake(
             "norm-before-every-block",
             encode_normalising_below,
-            "You normalise what each block gets. A pre-norm block does that inside, in front of its sublayers, "
-            "and adds to the stream as it was: a norm outside changes the stream itself.",
+            "You normalise what each block gets. A pre-norm block does that inside, in front of its "
+            "sublayers, and adds to the stream as it was: a norm outside changes the stream itself.",
         ),
         Mistake(
             "residual-around-the-block",
@@ -347,7 +347,8 @@ POOL = Exercise(
         Mistake(
             "softmax-of-zeros-and-ones",
             softmax_of_the_mask,
-            "A softmax of ones and zeros gives the padding e^0, not nothing. Divide the mask itself by its sum.",
+            "A softmax of ones and zeros gives the padding e^0, not nothing. Divide the mask itself "
+            "by its sum.",
         ),
         Mistake(
             "takes-the-last-token",
@@ -608,8 +609,8 @@ COPIES = Exercise(
         Mistake(
             "matrices-drawn-anew",
             layers_redrawn_matrices,
-            "You copied one layer and drew the matrices anew by a rule of your own. make() has a rule already, "
-            "and yours replaces it: call make() for each layer.",
+            "You copied one layer and drew the matrices anew by a rule of your own. make() has a rule "
+            "already, and yours replaces it: call make() for each layer.",
         ),
         Mistake(
             "resets-the-copies",
@@ -714,7 +715,8 @@ LEFT = Exercise(
             "filler-at-minus-one",
             positions_unclamped,
             "Your real tokens are right, but filler in front gets -1. That is no row of a table: "
-            "nn.Embedding stops with an error, and plain indexing takes the last row. Give it 0, for instance.",
+            "nn.Embedding stops with an error, and plain indexing takes the last row. Give it 0, "
+            "for instance.",
         ),
         Mistake(
             "filler-behind-the-table",

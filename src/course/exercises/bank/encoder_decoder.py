@@ -77,8 +77,8 @@ RATE = Exercise(
         Mistake(
             "peak-times-the-paper",
             lambda step, warmup, peak: peak * min(step**-0.5, step * warmup**-1.5),
-            "You multiply the paper's two curves by `peak`, but they are 1 / √warmup at step = warmup and not "
-            "1: your largest rate is peak / √warmup.",
+            "You multiply the paper's two curves by `peak`, but at step = warmup they are 1 / √warmup and "
+            "not 1: your largest rate is peak / √warmup.",
         ),
         Mistake(
             "fall-counted-from-the-peak",
@@ -310,7 +310,8 @@ PARAMETERS = Exercise(
         Mistake(
             "no-biases-in-the-networks",
             lambda s, t, d, n, m, f: count(s, t, d, n, m, f) - (n + m) * (f + d),
-            "The biases of the feed-forward networks are missing: d_ff on the way in, d_model on the way out.",
+            "The biases of the feed-forward networks are missing: d_ff on the way in, d_model on the way "
+            "out.",
         ),
         Mistake(
             "no-biases-in-the-attentions",
@@ -638,14 +639,14 @@ FASTER = Exercise(
         Mistake(
             "encodes-once-more-at-every-step",
             encodes_in_vain,
-            "You encode the source before the loop, and then call `model` in it, which encodes it again every "
-            "time. Give what `encode` has returned to `model.decode`.",
+            "You encode the source before the loop, and then call `model` in it, which encodes it again "
+            "every time. Give what `encode` has returned to `model.decode`.",
         ),
         Mistake(
             "stops-at-the-end-token",
             lambda *case: until_all_have_ended(fast(*case)),
-            "You stop when every sentence has its end token. Here exactly `n_new` tokens are appended, as the "
-            "function above does.",
+            "You stop when every sentence has its end token. Here exactly `n_new` tokens are appended, as "
+            "the function above does.",
         ),
         Mistake(
             "one-token-too-few",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import sympy
 import torch
 from torch.nn import functional as F
@@ -53,6 +55,22 @@ def corrupt_replaces_unchosen(tokens, real, choose, how, random_tokens, mask):
     out = torch.where(chosen & (how < 0.8), mask, tokens)
     out = torch.where((how >= 0.8) & (how < 0.9), random_tokens, out)
     return out, torch.where(chosen, tokens, -100)
+
+
+def corrupt_over_the_masks(tokens, real, choose, how, random_tokens, mask):
+    chosen = (choose < 0.15) & real
+    return torch.where(chosen & (how < 0.9), random_tokens, tokens), torch.where(chosen, tokens, -100)
+
+
+def corrupt_with_tenths_swapped(tokens, real, choose, how, random_tokens, mask):
+    chosen = (choose < 0.15) & real
+    out = torch.where(chosen & (how < 0.8), mask, tokens)
+    return torch.where(chosen & (how >= 0.9), random_tokens, out), torch.where(chosen, tokens, -100)
+
+
+def corrupt_with_label_zero(tokens, real, choose, how, random_tokens, mask):
+    out, labels = corrupt(tokens, real, choose, how, random_tokens, mask)
+    return out, labels.masked_fill(labels == -100, 0)
 
 
 def rule_cases():
@@ -114,6 +132,22 @@ RULE = Exercise(
             corrupt_replaces_unchosen,
             "You replace a tenth of all tokens, not of the chosen ones. Both conditions must hold.",
         ),
+        Mistake(
+            "random-over-the-masks",
+            corrupt_over_the_masks,
+            "Your random tokens overwrite the masks: `how` below 0.9 is true below 0.8 as well.",
+        ),
+        Mistake(
+            "tenths-swapped",
+            corrupt_with_tenths_swapped,
+            "You keep from 0.8 to 0.9 and replace from 0.9 on. It is the other way round.",
+        ),
+        Mistake(
+            "label-zero-elsewhere",
+            corrupt_with_label_zero,
+            "Your label is 0 where a token was not chosen. That is a token too, and would be learned: "
+            "cross-entropy leaves out −100.",
+        ),
     ),
 )
 
@@ -174,6 +208,26 @@ def cut_with_a_full_target(tokens, spans, sentinel, end):
     return cut(tokens, spans, sentinel, end)[0], [*tokens, end]
 
 
+def cut_with_a_last_sentinel(tokens, spans, sentinel, end):
+    source, target = cut(tokens, spans, sentinel, end)
+    return source, [*target[:-1], sentinel + len(spans), end]
+
+
+def cut_with_sentinels_behind(tokens, spans, sentinel, end):
+    target = []
+    for i, (begin, stop) in enumerate(spans):
+        target += [*tokens[begin:stop], sentinel + i]
+    return cut(tokens, spans, sentinel, end)[0], [*target, end]
+
+
+def cut_with_stale_places(tokens, spans, sentinel, end):
+    source, target = list(tokens), []
+    for i, (begin, stop) in enumerate(spans):
+        target += [sentinel + i, *source[begin:stop]]
+        source[begin:stop] = [sentinel + i]
+    return source, [*target, end]
+
+
 SPANS = Exercise(
     number=2,
     kind="implement",
@@ -227,6 +281,24 @@ SPANS = Exercise(
             cut_with_a_full_target,
             "Your target is the whole text. That is BART's objective; T5 writes only what was cut out.",
         ),
+        Mistake(
+            "sentinel-before-the-end",
+            cut_with_a_last_sentinel,
+            "Your target closes with one more sentinel, as in a figure of T5's paper. Here the end alone "
+            "closes it.",
+        ),
+        Mistake(
+            "sentinels-behind-their-spans",
+            cut_with_sentinels_behind,
+            "In your target each sentinel follows its span. It announces it: sentinel first, then what was "
+            "cut out.",
+        ),
+        Mistake(
+            "stale-places",
+            cut_with_stale_places,
+            "You shorten the list while you walk through it, so the places of the later spans no longer "
+            "fit. Build a new list, or go from the last span to the first.",
+        ),
     ),
 )
 
@@ -268,6 +340,20 @@ def prefix_loss_over_everything(logits, tokens, prefixes, lengths):
 
 def prefix_loss_without_the_first(logits, tokens, prefixes, lengths):
     return prefix_loss(logits, tokens, prefixes + 1, lengths)
+
+
+def prefix_loss_shifted_back(logits, tokens, prefixes, lengths):
+    counts = counted(tokens, prefixes, lengths)[:, :-1]
+    return F.cross_entropy(logits[:, 1:][counts], tokens[:, :-1][counts])
+
+
+def prefix_loss_without_conditions(logits, tokens, prefixes, lengths):
+    return F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+
+
+def prefix_loss_of_the_sum(logits, tokens, prefixes, lengths):
+    counts = counted(tokens, prefixes, lengths)[:, 1:]
+    return F.cross_entropy(logits[:, :-1][counts], tokens[:, 1:][counts], reduction="sum")
 
 
 def prefix_cases():
@@ -323,6 +409,21 @@ PREFIX = Exercise(
             "The first token after the prefix is missing. The last token of the prefix predicts it, and "
             "has not seen it.",
         ),
+        Mistake(
+            "shifted-back",
+            prefix_loss_shifted_back,
+            "You shift the wrong way: position t is compared with token t − 1. It predicts token t + 1.",
+        ),
+        Mistake(
+            "loss-everywhere",
+            prefix_loss_without_conditions,
+            "The shift is right, but prefix and padding count in your mean. Neither should.",
+        ),
+        Mistake(
+            "sum-instead-of-mean",
+            prefix_loss_of_the_sum,
+            "You return the sum. Divide by the number of tokens that count, in all rows together.",
+        ),
     ),
 )
 
@@ -372,13 +473,24 @@ def weighted_by_places(pieces):
     return total / sum(len(y) for _, y in full)
 
 
+def weighted_by_labels_with_nan(pieces):
+    total = sum(F.cross_entropy(z, y, ignore_index=-100) * (y != -100).sum() for z, y in pieces)
+    return total / sum((y != -100).sum() for _, y in pieces)
+
+
+def sum_of_means(pieces):
+    return sum(F.cross_entropy(z, y, ignore_index=-100) for z, y in pieces if (y != -100).any())
+
+
 def pieces_cases():
     generator = torch.Generator().manual_seed(0)
 
     def piece(n, labels):
         y = torch.full((n,), -100)
         y[:labels] = torch.randint(6, (labels,), generator=generator)
-        return torch.randn(n, 6, generator=generator).requires_grad_(), y
+        logits = torch.randn(n, 6, generator=generator)
+        # No gradient is asked for where no label is: to leave such a piece out is right too.
+        return logits.requires_grad_(labels > 0), y
 
     return [
         (*piece(10, 8), *piece(7, 1), *piece(12, 4)),
@@ -433,6 +545,17 @@ MEANS = Exercise(
             "You weigh each mean by the places of its piece. Its weight is the number of its labels, "
             "without those that are −100.",
         ),
+        Mistake(
+            "nan-times-zero",
+            weighted_by_labels_with_nan,
+            "Your weights are right, but the mean of a piece without labels is NaN, and zero times NaN is "
+            "NaN. Leave such a piece out, or sum.",
+        ),
+        Mistake(
+            "sum-of-means",
+            sum_of_means,
+            "You add the means of the pieces. Add the losses of all labels, and divide once.",
+        ),
     ),
 )
 
@@ -477,6 +600,12 @@ TRUST = Exercise(
             (1 - R + R * (1 - ALPHA - BETA + BETA / V)) / (1 - ALPHA),
             "You count tokens that were not chosen among the right ones. Condition on chosen in the "
             "numerator too.",
+        ),
+        Mistake(
+            "chosen-only-above",
+            R * (1 - ALPHA - BETA + BETA / V) / (1 - R * ALPHA),
+            "Below the line you count every visible token, chosen or not. It is known that it was chosen: "
+            "r(1 − α).",
         ),
     ),
 )
@@ -535,6 +664,24 @@ LENGTHS = Exercise(
             "one-span-per-token",
             lambda n, r, m: scored(n, 2 * r * n + 1),
             "You count one sentinel for each token that is cut out. There are rate · n / mean spans.",
+        ),
+        Mistake(
+            "cross-attention-too",
+            lambda n, r, m: (
+                *t5_lengths(n, r, m)[:2],
+                t5_lengths(n, r, m)[2] + math.prod(t5_lengths(n, r, m)[:2]),
+            ),
+            "You added the scores of cross-attention, target by input. Only self-attention is asked for.",
+        ),
+        Mistake(
+            "spans-of-the-whole-text",
+            lambda n, r, m: scored((1 - r) * n + n / m, r * n + n / m + 1),
+            "You divide the whole text into spans. Only rate · n tokens are cut out: rate · n / mean spans.",
+        ),
+        Mistake(
+            "start-counted",
+            lambda n, r, m: scored((1 - r) * n + r * n / m, r * n + r * n / m + 2),
+            "Your target is one too long. It has the cut tokens, the sentinels and the end, no start.",
         ),
     ),
 )
@@ -625,6 +772,18 @@ def fill_until_the_gap(score, row, place, vocabulary):
     return fill(score, row[: place + 2], place, vocabulary)
 
 
+def fill_by_adding_probabilities(score, row, place, vocabulary):
+    tokens = candidates(row, place, vocabulary)
+    total = score(tokens[:, :-1]).softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0].sum(-1)
+    return total / total.sum()
+
+
+def fill_by_dividing_logarithms(score, row, place, vocabulary):
+    tokens = candidates(row, place, vocabulary)
+    log_p = score(tokens[:, :-1]).log_softmax(-1).gather(-1, tokens[:, 1:, None])[..., 0].sum(-1)
+    return log_p / log_p.sum()
+
+
 FILL = Exercise(
     number=7,
     kind="faster",
@@ -647,8 +806,7 @@ FILL = Exercise(
         Mistake(
             "one-call-per-candidate",
             fill_by_many_calls,
-            "The numbers are right, but you call the model once for each candidate. Lay them into one "
-            "batch.",
+            "The numbers are right, but you call the model once for each candidate. Lay them into one batch.",
         ),
         Mistake(
             "mean-instead-of-sum",
@@ -677,6 +835,22 @@ FILL = Exercise(
             "only-the-next-token",
             fill_until_the_gap,
             "You stop one token behind the gap. All that follows depends on the candidate.",
+        ),
+        Mistake(
+            "probabilities-added",
+            fill_by_adding_probabilities,
+            "You added the probabilities of the tokens. A joint probability is their product: add the "
+            "logarithms.",
+        ),
+        Mistake(
+            "logarithms-divided",
+            fill_by_dividing_logarithms,
+            "You divided logarithms by their sum. Back to probabilities first: softmax does both.",
+        ),
+        Mistake(
+            "still-logarithms",
+            lambda *case: fill(*case).log(),
+            "These are logarithms. Probabilities are asked for: softmax in place of log_softmax at the end.",
         ),
     ),
 )
