@@ -14,6 +14,11 @@ def test_elu_plus_one_is_positive_and_smooth_at_zero():
     torch.testing.assert_close(torch.autograd.grad(y.sum(), x)[0], torch.where(x > 0, 1, x.exp()))
 
 
+def test_elu_plus_one_of_very_negative_numbers_is_not_rounded_to_zero():
+    x = torch.tensor([-80.0, -30.0])
+    torch.testing.assert_close(elu_plus_one(x), x.double().exp().float(), rtol=1e-5, atol=0)
+
+
 def test_positive_features_have_the_mean_and_the_variance_of_the_chapter():
     generator = torch.Generator().manual_seed(0)
     x, y = 0.4 * torch.randn(2, 6, generator=generator, dtype=torch.float64)

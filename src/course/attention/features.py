@@ -28,7 +28,8 @@ def elu_plus_one(x: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
     Source:
         Katharopoulos et al. (2020), *Transformers are RNNs*, equation 7.
     """
-    return F.elu(x) + 1
+    # elu(x) + 1 itself would round the features of very negative entries to 0.
+    return F.relu(x) + x.clamp(max=0).exp()
 
 
 @checked
