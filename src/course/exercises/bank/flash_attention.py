@@ -21,6 +21,17 @@ def blocks(n, size):
 # 1: how many tiles a causal pass visits
 
 
+def count_by_rows(n_query, n_key, b_q, b_k, tiles_of):
+    """The tiles of each block of queries, of which the last sees a number of keys."""
+    ends = [r.stop for r in blocks(n_query, b_q)]
+    return sum(tiles_of(end + n_key - n_query, b_k) for end in ends)
+
+
+def visited_as_if_blocks_were_full(n_query, n_key, b_q, b_k):
+    starts = range(0, n_query, b_q)
+    return sum(math.ceil(max(0, start + b_q + n_key - n_query) / b_k) for start in starts)
+
+
 def count_tiles(n_query, n_key, b_q, b_k, seen):
     shift = n_key - n_query
     return sum(seen(r, c, shift) for r in blocks(n_query, b_q) for c in blocks(n_key, b_k))
@@ -75,6 +86,23 @@ TILES = Exercise(
             lambda *sizes: count_tiles(*sizes, lambda r, c, shift: c.start <= r.stop + shift),
             "A block of queries ends before `stop`: its last query is stop − 1.",
         ),
+        Mistake(
+            "last-block-not-short",
+            visited_as_if_blocks_were_full,
+            "You take every block of queries for full. The last one may be shorter, and its last query is "
+            "T − 1.",
+        ),
+        Mistake(
+            "negative-counts",
+            lambda *sizes: count_by_rows(*sizes, lambda n, b_k: math.ceil(n / b_k)),
+            "With T > S the first blocks of queries see no key. You count them as a negative number of "
+            "tiles; it must be 0.",
+        ),
+        Mistake(
+            "rounds-down",
+            lambda *sizes: count_by_rows(*sizes, lambda n, b_k: max(0, n) // b_k),
+            "You round down. A block of keys of which the queries see a part must be visited.",
+        ),
     ),
 )
 
@@ -105,6 +133,21 @@ SQUARE = Exercise(
             "sums that become the output.",
         ),
         Mistake(
+            "only-queries-and-keys",
+            sympy.sqrt(C + D**2) - D,
+            "You counted two blocks of vectors. The values and the weighted sums lie in fast memory, too.",
+        ),
+        Mistake(
+            "wrong-sign",
+            sympy.sqrt(C + 4 * D**2) + 2 * D,
+            "From (B + 2d)² = C + 4d² follows B + 2d = √(C + 4d²): 2d is subtracted.",
+        ),
+        Mistake(
+            "with-the-columns",
+            sympy.sqrt((2 * D + 1) ** 2 + C) - 2 * D - 1,
+            "You counted the columns m and s as well. That is more exact, but the task leaves them out.",
+        ),
+        Mistake(
             "other-root",
             -sympy.sqrt(C + 4 * D**2) - 2 * D,
             "That is the other root of the quadratic equation. It is negative; a size is not.",
@@ -121,18 +164,37 @@ SQUARE = Exercise(
 # 3: the forward pass in tiles
 
 
-def flash(q, k, v, b_q, b_k, *, divide=False, scale=None, log=torch.log, lse_of=None):
+def larger_of(m, e):
+    return torch.maximum(m, e.amax(1))
+
+
+def flash(
+    q,
+    k,
+    v,
+    b_q,
+    b_k,
+    *,
+    divide=False,
+    scale=None,
+    log=torch.log,
+    lse_of=None,
+    start=-math.inf,
+    larger_of=larger_of,
+    rescale=(True, True),
+):
     scale = 1 / math.sqrt(q.shape[1]) if scale is None else scale
     out, ell = [], []
     for rows in blocks(len(q), b_q):
         here = q[rows]
-        m = torch.full((len(here),), -math.inf)
+        m = torch.full((len(here),), float(start))
         s, w = torch.zeros(len(here)), torch.zeros(len(here), v.shape[1])
         for columns in blocks(len(k), b_k):
             e = here @ k[columns].T * scale
-            larger = torch.maximum(m, e.amax(1))
+            larger = larger_of(m, e)
             p, factor = (e - larger[:, None]).exp(), (m - larger).exp()
-            s, w, m = s * factor + p.sum(1), w * factor[:, None] + p @ v[columns], larger
+            of_s, of_w = (factor if wanted else torch.ones_like(factor) for wanted in rescale)
+            s, w, m = s * of_s + p.sum(1), w * of_w[:, None] + p @ v[columns], larger
             if divide:
                 w = w / s[:, None]
         out.append(w if divide else w / s[:, None])
@@ -151,6 +213,12 @@ def flash_with_fresh_state(q, k, v, b_q, b_k):
     return flash(q, k[last], v[last], b_q, b_k)
 
 
+def flash_averaged(q, k, v, b_q, b_k):
+    """The plain mean of the softmaxes of the tiles."""
+    outputs = [flash(q, k[c], v[c], b_q, b_k)[0] for c in blocks(len(k), b_k)]
+    return sum(outputs) / len(outputs), flash(q, k, v, b_q, b_k)[1]
+
+
 def run_within_tiles(answer, q, k, v, b_q, b_k):
     with LargestTensor() as largest:
         out, ell = answer(q, k, v, b_q, b_k)
@@ -160,7 +228,12 @@ def run_within_tiles(answer, q, k, v, b_q, b_k):
 
 def tile_cases():
     far = tuple(x * 6 for x in draw((20, 2), (30, 2), seed=1))
-    return [(*draw((24, 2), (30, 2), (30, 3)), 8, 6), (*far, *draw((30, 2), seed=2), 7, 4)]
+    low_q, low_k = (x.abs() + 1 for x in draw((10, 2), (12, 2), seed=3))
+    return [
+        (*draw((24, 2), (30, 2), (30, 3)), 8, 6),
+        (*far, *draw((30, 2), seed=2), 7, 4),
+        (-20 * low_q, 4 * low_k, *draw((12, 3), seed=4), 4, 5),
+    ]
 
 
 FORWARD = Exercise(
@@ -173,7 +246,8 @@ FORWARD = Exercise(
         Mistake(
             "all-scores-at-once",
             flash_at_once,
-            "Both results are right, but all scores existed at once. Work on tiles of b_q × b_k.",
+            "Both results are right, but a tensor was larger than a tile. Cut the queries and the keys, and "
+            "make scores of b_q × b_k only.",
         ),
         Mistake(
             "maximum-for-log-sum-exp",
@@ -205,6 +279,52 @@ FORWARD = Exercise(
             flash_with_fresh_state,
             "m, s and W are reset in the inner loop, so that only the last block of keys is left. They "
             "belong to a block of queries: reset them in the outer loop.",
+        ),
+        Mistake(
+            "rescales-nothing",
+            lambda *x: flash(*x, rescale=(False, False)),
+            "When the maximum grows, what s and W hold was taken relative to the old one: multiply both by "
+            "exp(m − m′) before you add the tile.",
+        ),
+        Mistake(
+            "rescales-s-only",
+            lambda *x: flash(*x, rescale=(True, False)),
+            "You rescale s but not W. Both were taken relative to the old maximum.",
+        ),
+        Mistake(
+            "rescales-w-only",
+            lambda *x: flash(*x, rescale=(False, True)),
+            "You rescale W but not s. Both were taken relative to the old maximum.",
+        ),
+        Mistake(
+            "average-of-tiles",
+            flash_averaged,
+            "You average the outputs of the tiles. A tile with larger scores counts for more: merge the sums "
+            "and divide at the end.",
+        ),
+        Mistake(
+            "no-maximum",
+            lambda *x: flash(*x, start=0, larger_of=lambda m, e: torch.zeros_like(m)),
+            "You take exponentials of the scores themselves. Large scores overflow and very negative ones "
+            "vanish: subtract the running maximum.",
+        ),
+        Mistake(
+            "maximum-of-the-tile-alone",
+            lambda *x: flash(*x, larger_of=lambda m, e: e.amax(1)),
+            "Your new maximum is that of the tile alone. If it is smaller than the old one, exp(m − m′) may "
+            "overflow: take the larger of the two.",
+        ),
+        Mistake(
+            "one-maximum-for-all-rows",
+            lambda *x: flash(*x, larger_of=lambda m, e: torch.maximum(m, e.amax())),
+            "You take one maximum for the whole tile. A row whose scores are all much smaller loses them: "
+            "each row needs its own.",
+        ),
+        Mistake(
+            "maximum-starts-at-zero",
+            lambda *x: flash(*x, start=0),
+            "Your maximum starts at 0. If all scores of a row are very negative, their exponentials vanish "
+            "and s stays 0: start at minus infinity.",
         ),
     ),
 )
@@ -250,6 +370,26 @@ TRAFFIC = Exercise(
             "while the keys pass by.",
         ),
         Mistake(
+            "full-last-block",
+            lambda t, s, d_k, d_v, b: math.ceil(t / b) * (b * (2 * d_k + d_v + 2) + s * (d_k + d_v)),
+            "You count b_q queries in every block. The last one may be shorter; all together are T.",
+        ),
+        Mistake(
+            "rounds-down",
+            lambda t, s, d_k, d_v, b: t * (2 * d_k + d_v + 2) + t // b * s * (d_k + d_v),
+            "You round the number of blocks down. The last, short block needs all keys as well.",
+        ),
+        Mistake(
+            "forgets-do",
+            lambda t, s, d_k, d_v, b: t * (2 * d_k + 2) + math.ceil(t / b) * s * (d_k + d_v),
+            "You left out dO, which has d_v numbers for each query.",
+        ),
+        Mistake(
+            "dq-for-each-block",
+            lambda t, s, d_k, d_v, b: t * (d_k + d_v + 2) + math.ceil(t / b) * (s * (d_k + d_v) + t * d_k),
+            "You store all of dQ for each block of queries. Each block stores its own rows, once.",
+        ),
+        Mistake(
             "also-stores-dk-and-dv",
             lambda t, s, d_k, d_v, b: query_pass(t, s, d_k, d_v, b) + s * (d_k + d_v),
             "You store dK and dV. This pass computes dQ only.",
@@ -261,9 +401,29 @@ TRAFFIC = Exercise(
 # 5: the mean of a tile
 
 
-def key_pass(q, k, v, o, lse, do, b_q, b_k, *, mean_of=None, scales=(1, 1, 1), weights_of=None):
+def signal_of(p, dp, mean):
+    return p * (dp - mean)
+
+
+def key_pass(
+    q,
+    k,
+    v,
+    o,
+    lse,
+    do,
+    b_q,
+    b_k,
+    *,
+    mean_of=None,
+    scales=(1, 1, 1),
+    weights_of=None,
+    signal_of=signal_of,
+    dv_of_scores=False,
+    reduce="sum",
+):
     """dQ, dK, dV in tiles; the options put one thing wrong."""
-    scale, mean = 1 / math.sqrt(q.shape[1]), (do * o).sum(1)
+    scale, mean = 1 / math.sqrt(q.shape[1]), getattr(do * o, reduce)(1)
     dq, dk, dv = torch.zeros_like(q), torch.zeros_like(k), torch.zeros_like(v)
     for c in blocks(len(k), b_k):
         for r in blocks(len(q), b_q):
@@ -271,8 +431,8 @@ def key_pass(q, k, v, o, lse, do, b_q, b_k, *, mean_of=None, scales=(1, 1, 1), w
             p = (e - lse[r][:, None]).exp() if weights_of is None else weights_of(e)
             dp = do[r] @ v[c].T
             here = mean[r] if mean_of is None else mean_of(p, dp)
-            de = p * (dp - here[:, None])
-            dv[c] += p.T @ do[r] * scales[2]
+            de = signal_of(p, dp, here[:, None])
+            dv[c] += (de if dv_of_scores else p).T @ do[r] * scales[2]
             dk[c] += de.T @ q[r] * scale * scales[1]
             dq[r] += de @ k[c] * scale * scales[0]
     return dq, dk, dv
@@ -286,11 +446,15 @@ def key_pass_overwriting(q, k, v, o, lse, do, b_q, b_k):
     return dq, dk, dv
 
 
-def key_pass_dv_of_scores(q, k, v, o, lse, do, b_q, b_k):
-    dq, dk, _ = key_pass(q, k, v, o, lse, do, b_q, b_k)
-    p = (q @ k.T / math.sqrt(q.shape[1]) - lse[:, None]).exp()
-    de = p * (do @ v.T - (do * o).sum(1, keepdim=True))
-    return dq, dk, de.T @ do
+def key_pass_at_once(q, k, v, o, lse, do, b_q, b_k):
+    return key_pass(q, k, v, o, lse, do, len(q), len(k))
+
+
+def run_backward_within_tiles(answer, q, k, v, o, lse, do, b_q, b_k):
+    with LargestTensor() as largest:
+        dq, dk, dv = answer(q, k, v, o, lse, do, b_q, b_k)
+    limit = max(b_q * b_k, *(x.numel() for x in (q, k, v, do)))
+    return {"dQ": dq, "dK": dk, "dV": dv, "no tensor larger than a tile": largest.size <= limit}
 
 
 def backward_case(sizes, tile, seed=0):
@@ -304,7 +468,8 @@ MEAN = Exercise(
     number=5,
     kind="find the bug",
     reference=key_pass,
-    cases=lambda: [backward_case((6, 9, 4, 2), (4, 3)), backward_case((8, 8, 4, 4), (3, 5), seed=1)],
+    run=run_backward_within_tiles,
+    cases=lambda: [backward_case((9, 10, 2, 1), (4, 3)), backward_case((8, 13, 2, 2), (3, 5), seed=1)],
     mistakes=(
         Mistake(
             "mean-of-the-tile",
@@ -340,8 +505,24 @@ MEAN = Exercise(
         ),
         Mistake(
             "dv-from-the-scores",
-            key_pass_dv_of_scores,
+            lambda *x: key_pass(*x, dv_of_scores=True),
             "You used dE for dV. The values were averaged with the weights: dV = Pᵀ dO.",
+        ),
+        Mistake(
+            "mean-outside-the-bracket",
+            lambda *x: key_pass(*x, signal_of=lambda p, dp, mean: p * dp - mean),
+            "D is subtracted from dP before the weights multiply: dE = P ∘ (dP − D).",
+        ),
+        Mistake(
+            "average-for-the-sum",
+            lambda *x: key_pass(*x, reduce="mean"),
+            "D is a dot product of do and o, a sum over the width. You took the average.",
+        ),
+        Mistake(
+            "whole-matrix-at-once",
+            key_pass_at_once,
+            "The gradients are right, but a tensor was larger than a tile and an input. Keep both loops; the "
+            "bug can be mended without.",
         ),
     ),
 )
@@ -350,7 +531,29 @@ MEAN = Exercise(
 # 6: a causal pass that skips
 
 
-def causal_flash(q, k, v, b_q, b_k, *, skip=None, shift=None, mask=True):
+def zero_for_infinity(larger):
+    return larger.masked_fill(larger == -math.inf, 0)
+
+
+def one_for_zero(s):
+    return s.masked_fill(s == 0, 1)
+
+
+def causal_flash(
+    q,
+    k,
+    v,
+    b_q,
+    b_k,
+    *,
+    skip=None,
+    shift=None,
+    mask=True,
+    strict=False,
+    low=-math.inf,
+    base_of=zero_for_infinity,
+    total_of=one_for_zero,
+):
     shift = len(k) - len(q) if shift is None else shift
     skip = skip or (lambda r, c: c.start > r.stop - 1 + shift)
     scale, out = 1 / math.sqrt(q.shape[1]), []
@@ -362,13 +565,13 @@ def causal_flash(q, k, v, b_q, b_k, *, skip=None, shift=None, mask=True):
                 continue
             e = q[r] @ k[c].T * scale
             if mask:
-                seen = torch.arange(c.start, c.stop) <= torch.arange(r.start, r.stop)[:, None] + shift
-                e = e.masked_fill(~seen, -math.inf)
+                last = torch.arange(r.start, r.stop)[:, None] + shift - strict
+                e = e.masked_fill(torch.arange(c.start, c.stop) > last, low)
             larger = torch.maximum(m, e.amax(1))
-            base = larger.masked_fill(larger == -math.inf, 0)
+            base = base_of(larger)
             p, factor = (e - base[:, None]).exp(), (m - base).exp()
             s, w, m = s * factor + p.sum(1), w * factor[:, None] + p @ v[c], larger
-        out.append(w / s.masked_fill(s == 0, 1)[:, None])
+        out.append(w / total_of(s)[:, None])
     return torch.cat(out)
 
 
@@ -436,6 +639,27 @@ SKIP = Exercise(
             lambda *x: causal_flash(*x, skip=lambda r, c: False, mask=False),
             "Your queries see all keys.",
         ),
+        Mistake(
+            "not-itself",
+            lambda *x: causal_flash(*x, strict=True),
+            "Your queries do not see their own position. The condition is j ≤ i + S − T, with equality.",
+        ),
+        Mistake(
+            "infinity-minus-infinity",
+            lambda *x: causal_flash(*x, base_of=lambda larger: larger),
+            "A query that has seen nothing yet has m = −∞, and −∞ − (−∞) is NaN. Subtract 0 there.",
+        ),
+        Mistake(
+            "zero-by-zero",
+            lambda *x: causal_flash(*x, total_of=lambda s: s),
+            "A query that sees nothing ends with W = 0 and s = 0, and 0/0 is NaN. Its output shall be zeros.",
+        ),
+        Mistake(
+            "large-negative-number",
+            lambda *x: causal_flash(*x, low=-1e9),
+            "You mask with a large negative number. A query that sees nothing in a tile then finds all its "
+            "keys equally good: only −∞ makes weights of exactly 0.",
+        ),
     ),
 )
 
@@ -443,12 +667,30 @@ SKIP = Exercise(
 # 7: the gradient of a bias
 
 
-def bias_gradient(q, k, v, bias, o, lse, do, b_k, *, scale_of=1.0, mean=True, with_bias=True, reduce="sum"):
+def bias_gradient(
+    q,
+    k,
+    v,
+    bias,
+    o,
+    lse,
+    do,
+    b_k,
+    *,
+    scale_of=1.0,
+    mean=True,
+    bias_factor=1.0,
+    reduce="sum",
+    weights_of=None,
+    mean_of=None,
+):
     scale, grads = 1 / math.sqrt(q.shape[1]), []
     middle = (do * o).sum(1, keepdim=True) if mean else 0
     for c in blocks(len(k), b_k):
-        e = q @ k[c].T * scale + (bias[c] if with_bias else 0)
-        de = (e - lse[:, None]).exp() * (do @ v[c].T - middle)
+        e = q @ k[c].T * scale + bias[c] * bias_factor
+        p = (e - lse[:, None]).exp() if weights_of is None else weights_of(e)
+        dp = do @ v[c].T
+        de = p * (dp - (middle if mean_of is None else mean_of(p, dp)))
         grads.append(getattr(de, reduce)(0) * scale_of)
     return torch.cat(grads)
 
@@ -491,7 +733,7 @@ BIAS = Exercise(
         ),
         Mistake(
             "forgets-the-bias",
-            lambda *x: bias_gradient(*x, with_bias=False),
+            lambda *x: bias_gradient(*x, bias_factor=0.0),
             "You computed the scores again without the bias. The log-sum-exp was taken with it, so your "
             "weights are not those of the forward pass.",
         ),
@@ -511,6 +753,22 @@ BIAS = Exercise(
             lambda *x: bias_gradient(*x, mean=False),
             "You left out D. Without it the gradients do not sum to zero, though a constant added to all "
             "biases changes nothing.",
+        ),
+        Mistake(
+            "mean-of-the-block",
+            lambda *x: bias_gradient(*x, mean_of=lambda p, dp: (p * dp).sum(1, keepdim=True)),
+            "Your D is summed over a block of keys. It is a sum over the whole row, and equals do · o.",
+        ),
+        Mistake(
+            "bias-before-the-scale",
+            lambda q, *x: bias_gradient(q, *x, bias_factor=1 / math.sqrt(q.shape[1])),
+            "You scale the bias with the scores. It is added after the scale.",
+        ),
+        Mistake(
+            "softmax-of-the-block",
+            lambda *x: bias_gradient(*x, weights_of=lambda e: torch.softmax(e, 1)),
+            "You normalise the weights within a block of keys. The log-sum-exp of the whole row is there: "
+            "P = exp(E − ℓ).",
         ),
         Mistake(
             "sum-of-the-weights",
