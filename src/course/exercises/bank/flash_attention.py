@@ -565,7 +565,7 @@ def causal_flash(
                 continue
             e = q[r] @ k[c].T * scale
             if mask:
-                last = torch.arange(r.start, r.stop)[:, None] + shift - strict
+                last = torch.arange(r.start, r.stop)[:, None] + shift - int(strict)
                 e = e.masked_fill(torch.arange(c.start, c.stop) > last, low)
             larger = torch.maximum(m, e.amax(1))
             base = base_of(larger)
