@@ -112,6 +112,23 @@ def test_accesses_outside_are_counted_and_not_carried_out():
     assert out[6:8].isnan().all()
 
 
+@triton.jit
+def one_column_at_a_time(x, out, n, BLOCK: tl.constexpr):
+    rows = tl.arange(0, BLOCK)
+    for column in range(2):
+        inside = (rows < n) & (column < n)
+        tl.store(out + 2 * rows + column, tl.load(x + 2 * rows + column, mask=inside), mask=inside)
+
+
+def test_a_mask_with_a_condition_on_a_single_number_is_a_mask():
+    """The interpreter makes integers of such a mask."""
+    x, out = torch.arange(6.0), torch.zeros(6)
+    with Lab() as lab:
+        one_column_at_a_time[(1,)](x, out, 3, BLOCK=4)
+    assert torch.equal(out, x)
+    assert (lab.loaded, lab.stored, lab.outside) == (24, 24, 0)
+
+
 def test_races_are_counted():
     x, out = torch.ones(4), torch.zeros(1)
     with Lab() as lab:

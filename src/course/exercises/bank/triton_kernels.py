@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from types import FunctionType
 
@@ -20,6 +21,7 @@ from course.kernels.triton.lab import Lab
 interpret()
 
 LOG2E = tl.constexpr(1.4426950408889634)
+FENCE = 4096
 
 
 class Variant:
@@ -38,8 +40,17 @@ def mistakes(kernel, **says):
     return tuple(Mistake(name, Variant(kernel, name), text) for name, text in names.items())
 
 
-def launch(kernel, grid, *arguments, **constants):
+def fenced(x):
+    """A copy with the strides of `x` in the middle of nowhere: what lies past its end is in no other tensor."""
+    if not isinstance(x, torch.Tensor):
+        return x
+    span = 1 + sum((n - 1) * step for n, step in zip(x.shape, x.stride(), strict=True))
+    return x.new_zeros(span + 2 * FENCE).as_strided(x.shape, x.stride(), FENCE).copy_(x)
+
+
+def launch(kernel, grid, *originals, **constants):
     """Run an answer in the lab; an error that it raises comes out as itself."""
+    arguments = [fenced(x) for x in originals]
     if isinstance(kernel, FunctionType):
         try:
             kernel(*arguments)
@@ -48,7 +59,8 @@ def launch(kernel, grid, *arguments, **constants):
         except Exception:
             pass
         raise TypeError("it is a plain function: write @triton.jit above it")
-    with Lab() as lab, np.errstate(all="ignore"):
+    with Lab() as lab, np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of NaNs, which the result shows
         try:
             kernel[grid](*arguments, **constants)
         except InterpreterError as error:
@@ -56,6 +68,9 @@ def launch(kernel, grid, *arguments, **constants):
             while isinstance(cause, InterpreterError) and cause.__cause__:
                 cause = cause.__cause__
             raise cause from None
+    for original, copy in zip(originals, arguments, strict=True):
+        if isinstance(original, torch.Tensor):
+            original.copy_(copy)
     return lab
 
 
@@ -80,7 +95,11 @@ def biased(
         first, second = tl.program_id(1), tl.program_id(0)
     rows = (first * BLOCK_R + tl.arange(0, BLOCK_R))[:, None]
     columns = second * BLOCK_C + tl.arange(0, BLOCK_C)
+    if WRONG == "blocks-one-apart":
+        rows, columns = (first + tl.arange(0, BLOCK_R))[:, None], second + tl.arange(0, BLOCK_C)
     inside = (rows < n_rows) & (columns < n_columns)
+    if WRONG == "masks-the-columns-only":
+        inside = (rows >= 0) & (columns < n_columns)
     step = n_columns if WRONG == "takes-the-columns-for-the-stride" else stride
     if WRONG == "loads-without-a-mask":
         tile = tl.load(x + rows * step + columns)
@@ -89,8 +108,12 @@ def biased(
     added = tl.load(bias + columns, mask=columns < n_columns)
     if WRONG == "bias-by-row":
         added = tl.load(bias + rows, mask=rows < n_rows)
+    if WRONG == "bias-without-a-mask":
+        added = tl.load(bias + columns)
     if WRONG == "masks-the-rows-only":
         inside = (rows < n_rows) & (columns >= 0)
+    if WRONG == "stores-without-a-mask":
+        inside = (rows >= 0) & (columns >= 0)
     step = stride if WRONG == "stride-of-the-input-for-the-output" else n_columns
     tl.store(out + rows * step + columns, tile + added, mask=inside)
 
@@ -132,6 +155,22 @@ BIASED = Exercise(
             "of columns."
         ),
         bias_by_row=("You add bias[row]. The bias has one number for each column."),
+        bias_without_a_mask=(
+            "Your numbers are right, but your kernel reads past the end of the bias. That load needs a mask "
+            "of its own: columns < n_columns."
+        ),
+        masks_the_columns_only=(
+            "Your mask has no condition on the rows: the last block of rows reads and writes below the end "
+            "of the matrices."
+        ),
+        stores_without_a_mask=(
+            "Your store has no mask: lanes to the right of the matrix write into the next row, those below "
+            "it past the end of out."
+        ),
+        blocks_one_apart=(
+            "Your blocks start one apart and overlap. Block i of BLOCK_R rows starts at i * BLOCK_R, and so "
+            "with columns."
+        ),
     ),
 )
 
@@ -148,6 +187,14 @@ def row_lse(x, out, n_columns, BLOCK: tl.constexpr, WRONG: tl.constexpr):
         columns = start + tl.arange(0, BLOCK)
         fill = 0.0 if WRONG == "pads-with-zero" else float("-inf")
         scores = tl.load(x + row * n_columns + columns, mask=columns < n_columns, other=fill)
+        if WRONG == "takes-the-first-block-again":
+            columns -= start
+            scores = tl.load(x + row * n_columns + columns, mask=columns < n_columns, other=fill)
+        if WRONG == "loads-without-a-mask":
+            scores = tl.load(x + row * n_columns + columns)
+        if WRONG == "loads-twice":
+            again = tl.load(x + row * n_columns + columns, mask=columns < n_columns, other=fill)
+            scores = tl.maximum(scores, again)
         new = tl.maximum(top, tl.max(scores, 0))
         if WRONG == "maximum-of-the-block-alone":
             new = tl.max(scores, 0)
@@ -165,13 +212,16 @@ def row_lse(x, out, n_columns, BLOCK: tl.constexpr, WRONG: tl.constexpr):
         top = new
     if WRONG == "forgets-the-maximum":
         top = 0.0
-    tl.store(out + row, tl.log(total) + top)
+    if WRONG == "logarithm-in-bits":
+        tl.store(out + row, tl.log2(total) + top)
+    else:
+        tl.store(out + row, tl.log(total) + top)
 
 
 def run_row_lse(kernel, x):
     out = unwritten(len(x))
     lab = launch(kernel, (len(x),), x, out, x.shape[1], BLOCK=16)
-    return {"output": out} | faults(lab)
+    return {"output": out} | faults(lab) | {"scores loaded once": lab.loaded <= x.nbytes}
 
 
 def long_rows():
@@ -203,12 +253,24 @@ ROW_LSE = Exercise(
             "exponentials zero."
         ),
         starts_at_zero=(
-            "Your maximum starts at 0. If all scores are far below zero, their exponentials relative to 0 "
-            "vanish: start at minus infinity."
+            "You take exponentials relative to 0, because no maximum is subtracted or because it starts at "
+            "0. If all scores are far below zero, they vanish: start the maximum at minus infinity."
         ),
         maximum_of_the_block_alone=(
             "Your maximum is that of the last block alone. Carry the larger of the old one and the block's."
         ),
+        takes_the_first_block_again=(
+            "You load the first block of the row every time: the columns of a block begin at start."
+        ),
+        loads_without_a_mask=(
+            "Your load has no mask: the last block reads into the next row, and past the end of x in the "
+            "last one."
+        ),
+        loads_twice=(
+            "Your log-sum-exps are right, but the scores are loaded more than once. One pass carries the "
+            "maximum and the sum together."
+        ),
+        logarithm_in_bits=("You add a logarithm to base 2 to a maximum in nats: with tl.exp goes tl.log."),
         forgets_the_maximum=(
             "You return the logarithm of the sum relative to the maximum; add the maximum again."
         ),
@@ -271,6 +333,33 @@ LOADED = Exercise(
             lambda T, S, d_k, d_v, block_q: T * d_k + -(-T // block_q) * S * (d_k + d_v) + T * S,
             "You count the scores. They are never loaded: that is the point of the kernel.",
         ),
+        Mistake(
+            "counts-bytes",
+            lambda T, S, d_k, d_v, block_q: 4 * numbers_loaded(T, S, d_k, d_v, block_q),
+            "You count bytes. The question is how many numbers are loaded: a fourth of it.",
+        ),
+        Mistake(
+            "all-queries-in-every-program",
+            lambda T, S, d_k, d_v, block_q: -(-T // block_q) * (T * d_k + S * (d_k + d_v)),
+            "You let every program load all queries. It loads those of its own block, so that all programs "
+            "together load each query once.",
+        ),
+        Mistake(
+            "always-one-more",
+            lambda T, S, d_k, d_v, block_q: T * d_k + (T // block_q + 1) * S * (d_k + d_v),
+            "You count one program too many where block_q divides T: T // block_q + 1 is not the quotient "
+            "rounded up.",
+        ),
+        Mistake(
+            "counts-the-stores",
+            lambda T, S, d_k, d_v, block_q: numbers_loaded(T, S, d_k, d_v, block_q) + T * (d_v + 1),
+            "You count outputs and log-sum-exps too. They are stored, not loaded.",
+        ),
+        Mistake(
+            "values-as-wide-as-keys",
+            lambda T, S, d_k, d_v, block_q: T * d_k + -(-T // block_q) * S * 2 * d_k,
+            "You take d_k for the width of the values, which is d_v.",
+        ),
     ),
 )
 
@@ -309,6 +398,8 @@ def causal_flash(
         if WRONG == "misses-itself":
             seen = (columns < rows[:, None] + shift) & (columns < S)
         scores = tl.where(seen, scores, float("-inf"))
+        if WRONG == "a-large-number-for-infinity":
+            scores = tl.where(seen, scores, -1e9)
         new = tl.maximum(top, tl.max(scores, 1))
         base = tl.where(new == float("-inf"), 0.0, new)
         if WRONG == "nothing-seen-gives-nan" or WRONG == "walks-too-short-and-gives-nan":
@@ -359,6 +450,10 @@ CAUSAL = Exercise(
             "With more queries than keys the first queries see nothing: their maximum stays minus infinity, "
             "−inf − (−inf) is NaN, and so is 0/0. Subtract 0 and divide by 1 there: the output is zero."
         ),
+        a_large_number_for_infinity=(
+            "You use a large negative number for minus infinity. A query that sees nothing then has equal "
+            "scores everywhere and averages the values it must not see: its output is zero."
+        ),
         shifted_the_wrong_way=(
             "You shift the diagonal the wrong way, by T − S. With more keys than queries, the queries are "
             "the last ones: they see more, j ≤ i + S − T."
@@ -402,16 +497,24 @@ def query_gradients(
         else:
             weights = tl.exp(products * scale - base[:, None])
         signal = tl.dot(push, tl.trans(values))
-        if WRONG != "forgets-the-mean":
+        if WRONG != "forgets-the-mean" and WRONG != "mean-without-its-weight":
             signal = signal - means[:, None]
         if WRONG != "forgets-the-weights":
             signal = signal * weights
+        if WRONG == "mean-without-its-weight":
+            signal = signal - means[:, None]
+        if WRONG == "sums-the-values":
+            keys = values
         if WRONG == "keeps-the-last-block":
             acc = tl.dot(signal, keys)
         else:
             acc += tl.dot(signal, keys)
     if WRONG == "forgets-the-scale":
         scale = 1.0
+    if WRONG == "scales-twice":
+        scale = scale * scale
+    if WRONG == "stores-without-a-mask":
+        in_rows = rows[:, None] >= 0
     tl.store(dq + mine, acc * scale, mask=in_rows)
 
 
@@ -448,6 +551,20 @@ GRADIENT = Exercise(
         ),
         forgets_the_scale_in_the_scores=(
             "Your weights come from q · k without the scale, but the log-sum-exp is that of scaled scores."
+        ),
+        scales_twice=(
+            "Your gradient has the factor scale twice: multiply the signal by it or the sum, not both."
+        ),
+        mean_without_its_weight=(
+            "You subtract the mean after the product with the weights. It stands inside: P ∘ (dP − D_i)."
+        ),
+        sums_the_values=(
+            "You multiply the signal by the values. The derivative of q · k by q is the key: dq = scale · dE "
+            "K."
+        ),
+        stores_without_a_mask=(
+            "Your gradients are right, but the store has no mask: rows past the last query are written past "
+            "the end of dq."
         ),
         keeps_the_last_block=(
             "Your gradient is that of the last block of keys alone: add to the accumulator."
@@ -487,6 +604,11 @@ def column_sums(
     elif WRONG == "only-the-first-program":
         if tl.program_id(0) == 0:
             tl.store(out + columns, part, mask=in_columns)
+    elif WRONG == "adds-the-old-sum-too":
+        part += tl.load(out + columns, mask=in_columns)
+        tl.atomic_add(out + columns, part, mask=in_columns)
+    elif WRONG == "sums-the-rows":
+        tl.atomic_add(out + columns, tl.sum(tile, 1), mask=in_columns)
     elif WRONG == "adds-without-a-mask":
         tl.atomic_add(out + columns, part)
     else:
@@ -521,6 +643,14 @@ RACE = Exercise(
             "atomically."
         ),
         only_the_first_program=("Only the first program stores, but it has summed its own rows only."),
+        adds_the_old_sum_too=(
+            "You add the old sum once more: atomic_add loads it, adds and stores by itself. Give it the sum "
+            "of your tile alone."
+        ),
+        sums_the_rows=(
+            "You sum each row of the tile. Axis 0 of the tile counts rows: tl.sum(tile, 0) adds them up, one "
+            "sum for each column."
+        ),
         adds_without_a_mask=(
             "An atomic addition needs a mask as well: the last block of columns sticks out over the end."
         ),
@@ -544,24 +674,12 @@ def decode(
     mine, in_heads = heads[:, None] * D + width, (member < group)[:, None]
     if WRONG == "takes-heads-of-others":
         in_heads = (member >= 0)[:, None] & (heads < tl.num_programs(0) * group)[:, None]
+    if WRONG == "blocks-of-heads-for-groups":
+        mine = (shared * HEADS + member)[:, None] * D + width
     if WRONG == "loads-keys-for-each-head":
         for one in range(0, group):
-            walk(
-                q,
-                k,
-                v,
-                out,
-                mine,
-                in_heads & (member == one)[:, None],
-                shared,
-                S,
-                scale,
-                width,
-                D,
-                HEADS,
-                BLOCK_K,
-                WRONG,
-            )
+            only = in_heads & (member == one)[:, None]
+            walk(q, k, v, out, mine, only, shared, S, scale, width, D, HEADS, BLOCK_K, WRONG)
     else:
         walk(q, k, v, out, mine, in_heads, shared, S, scale, width, D, HEADS, BLOCK_K, WRONG)
 
@@ -578,9 +696,15 @@ def walk(
     for start in range(0, S, BLOCK_K):
         columns = start + tl.arange(0, BLOCK_K)
         tile, in_tile = (shared * S + columns[:, None]) * D + width, (columns < S)[:, None]
+        if WRONG == "keys-of-the-first-group":
+            tile = columns[:, None] * D + width
         keys = tl.load(k + tile, mask=in_tile, other=0.0)
         values = tl.load(v + tile, mask=in_tile, other=0.0)
         scores = tl.dot(queries, tl.trans(keys)) * (scale * LOG2E)
+        if WRONG == "forgets-the-scale":
+            scores = scores / scale
+        if WRONG == "mixes-bits-and-nats":
+            scores = scores / LOG2E
         if WRONG != "padding-counts":
             scores = tl.where(columns < S, scores, float("-inf"))
         new = tl.maximum(top, tl.max(scores, 1))
@@ -625,6 +749,17 @@ DECODE = Exercise(
         ),
         padding_counts=(
             "Keys past the end have a score of 0 and get a share. Make their scores minus infinity."
+        ),
+        keys_of_the_first_group=(
+            "All programs take the keys and values of group 0. Those of group p begin at p * S * D."
+        ),
+        blocks_of_heads_for_groups=(
+            "Your program p starts at head p * HEADS. HEADS is the size of the block; the heads of group p "
+            "start at p * group."
+        ),
+        forgets_the_scale=("You forgot the scale: a score is scale · q · k."),
+        mixes_bits_and_nats=(
+            "You take powers of two of scores in nats. Multiply the scale by log2(e), or use tl.exp."
         ),
         rescales_the_sum_only=(
             "You rescale the sum of exponentials but not the accumulator. Both are relative to the old "

@@ -135,10 +135,11 @@ class Lab:
     ) -> TensorHandle:
         """Count an access, and return the mask of the lanes for which there is a memory to access."""
         program, size = self.programs[-1], _get_np_dtype(pointers.get_element_ty()).itemsize
-        inside = np.zeros_like(mask.data)
+        lanes = mask.data.astype(bool)  # conditions on single numbers make masks of integers
+        inside = np.zeros_like(lanes)
         # An atomic operation conflicts with none of its kind: it leaves no trace.
         writes = stores and not loads
-        for touched in self._memory.touch(pointers.data, mask.data, len(self.programs), writes):
+        for touched in self._memory.touch(pointers.data, lanes, len(self.programs), writes):
             inside |= touched.lanes
             n_bytes = size * int(touched.lanes.sum())
             program.raced += touched.raced
@@ -148,7 +149,7 @@ class Lab:
             if stores:
                 program.stored += n_bytes
                 self.stored_to[touched.name] += n_bytes
-        program.outside += int((mask.data & ~inside).sum())
+        program.outside += int((lanes & ~inside).sum())
         return TensorHandle(inside, mask.dtype)
 
 
@@ -164,7 +165,7 @@ class _Watched(InterpreterBuilder):
     def create_masked_load(self, ptrs: Any, mask: Any, other: Any, *hints: Any) -> TensorHandle:
         inside = self.lab.access(ptrs, mask, loads=True, stores=False)
         loaded = super().create_masked_load(ptrs, inside, other, *hints)
-        lost = mask.data & ~inside.data
+        lost = mask.data.astype(bool) & ~inside.data
         if lost.any():
             nothing = np.nan if np.issubdtype(loaded.data.dtype, np.floating) else 0
             loaded = TensorHandle(
