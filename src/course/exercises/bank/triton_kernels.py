@@ -41,7 +41,7 @@ def mistakes(kernel, **says):
 
 
 def fenced(x):
-    """A copy with the strides of `x` in the middle of nowhere: what lies past its end is in no other tensor."""
+    """A copy with the strides of `x`, far from other tensors: past its end is nobody's memory."""
     if not isinstance(x, torch.Tensor):
         return x
     span = 1 + sum((n - 1) * step for n, step in zip(x.shape, x.stride(), strict=True))
