@@ -35,6 +35,17 @@ window.probes = {
     ];
   },
 
+  // Displayed formulas that are wider than their column, less the place of the number: they would be cut.
+  wideFormulas() {
+    const width = (node) => (node ? node.getBoundingClientRect().width : 0);
+    return [...document.querySelectorAll(".bd-article div.math")]
+      .filter((box) => {
+        const formula = box.querySelector("mjx-container > :first-child");
+        return width(formula) + width(box.querySelector(".eqno")) > box.clientWidth + 1;
+      })
+      .map((box) => box.id || box.textContent.slice(0, 40));
+  },
+
   // Images that are not drawn, not described, or come out of a cell without a caption.
   poorFigures() {
     const problems = (image) => {

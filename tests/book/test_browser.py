@@ -75,7 +75,7 @@ def listen(page, home: str) -> list[str]:
 def look(page) -> dict[str, object]:
     page.set_viewport_size(DESK)
     page.evaluate("probes.settle()")
-    seen = {name: page.evaluate(f"probes.{name}()") for name in ("unreadMath", "poorFigures")}
+    seen = {name: page.evaluate(f"probes.{name}()") for name in ("unreadMath", "wideFormulas", "poorFigures")}
     seen["wide"] = page.evaluate("probes.stickingOut()")
     for theme in ("light", "dark"):
         page.evaluate(f"probes.choose('{theme}')")
@@ -98,6 +98,7 @@ def look(page) -> dict[str, object]:
         ("light figures", "figures on a ground or under a filter of their own"),
         ("dark figures", "figures on a ground or under a filter of their own"),
         ("unreadMath", "formulas that were not rendered"),
+        ("wideFormulas", "displayed formulas that are cut at the right"),
         ("poorFigures", "figures not drawn, without a description or without a caption"),
     ],
 )

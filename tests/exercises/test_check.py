@@ -279,12 +279,16 @@ def test_symbolic_answers_compare_by_meaning_and_by_name_of_symbol():
     exercise = value(1 / sympy.sqrt(d))
     assert diagnose(exercise, plain ** sympy.Rational(-1, 2)) is None
     assert diagnose(exercise, sympy.sqrt(plain) / plain) is None
+    assert diagnose(exercise, plain**-0.5) is None
     assert "which is not it" in diagnose(exercise, 1 / plain)
     assert "contains x, which should not occur in it" in diagnose(exercise, 1 / other)
     assert "expected a SymPy expression" in diagnose(exercise, "1/sqrt(d)")
     power = value((d / (2 * sympy.pi)) ** (d / (d - 2)))
     assert diagnose(power, sympy.exp(sympy.log(plain / 2 / sympy.pi) * plain / (plain - 2))) is None
     assert "which is not it" in diagnose(power, sympy.exp(sympy.log(plain / 2) * plain / (plain - 2)))
+    inner = value(sympy.exp(4 * sympy.sqrt(d)) - 1)
+    assert diagnose(inner, sympy.exp(4 * plain**0.5) - 1) is None
+    assert "which is not it" in diagnose(inner, sympy.exp(4 * plain**0.501) - 1)
     variance = value(sympy.exp(d) / (sympy.exp(d) - 1) ** 2)
     assert diagnose(variance, 1 / (4 * sympy.sinh(plain / 2) ** 2)) is None
     assert "which is not it" in diagnose(variance, 1 / (4 * sympy.cosh(plain / 2) ** 2))

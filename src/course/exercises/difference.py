@@ -200,7 +200,10 @@ def _symbolic_difference(got: Any, expected: Any, what: str, reveal: bool) -> st
         got, (sympy.Expr, sympy.MatrixBase)
     ):
         # SymPy does not always see that exponentials and hyperbolic functions are the same.
-        rest = sympy.simplify((got - expected).rewrite(HyperbolicFunction, sympy.exp))
+        rest = (got - expected).rewrite(HyperbolicFunction, sympy.exp)
+        # d**0.5 is a square root, too; SymPy tells a rounded exponent and a fraction apart.
+        rest = rest.xreplace({x: sympy.nsimplify(x, rational=True) for x in rest.atoms(sympy.Float)})
+        rest = sympy.simplify(rest)
         if all(_vanishes(part) for part in (rest if isinstance(rest, sympy.MatrixBase) else [rest])):
             return None
     if unknown := sorted({str(symbol) for symbol in got.free_symbols} - set(names)):

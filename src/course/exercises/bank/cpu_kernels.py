@@ -15,7 +15,9 @@ def in_cpp(signature, body, arguments, helpers=""):
     """What the arrays hold after a C++ function with this body was called in a process of its own."""
     if not isinstance(body, str):
         raise TypeError(f"the answer is to be a string of C++, but it is of type {type(body).__name__}")
-    includes = "".join(f"#include <{name}>\n" for name in ("algorithm", "cmath", "cstring"))
+    includes = "".join(
+        f"#include <{name}>\n" for name in ("algorithm", "cmath", "cstring", "limits", "vector")
+    )
     head = f'{includes}{helpers}\nextern "C" void {signature} {{\n#line 1 "your code"\n'
     return run_apart(f"{head}{body}\n}}\n", signature.partition("(")[0], arguments)
 
@@ -67,6 +69,12 @@ def changed(body, *edits):
     return body
 
 
+def far_below():
+    """Queries and keys whose scores are all far below zero."""
+    q, k, v = draw((2, 3), (4, 3), (4, 2), seed=3)
+    return 20 * q.abs() + 10, -20 * k.abs() - 10, v, False
+
+
 ATTENTION = Exercise(
     number=1,
     kind="implement",
@@ -77,6 +85,7 @@ ATTENTION = Exercise(
         (*draw((3, 4), (5, 4), (5, 6), seed=1), True),
         (*draw((5, 4), (3, 4), (3, 2), seed=2), True),
         (*(x * size for x, size in zip(draw((2, 3), (4, 3), (4, 2)), (30, 30, 1), strict=True)), False),
+        far_below(),
     ],
     mistakes=(
         Mistake(
@@ -84,6 +93,12 @@ ATTENTION = Exercise(
             changed(ATTEND_BODY, ("std::max(largest, score)", "0"), ("std::exp(largest - now)", "1")),
             "It is right for small scores, but you take exponentials of the scores as they are: beyond 88 "
             "they overflow in float, and infinity over infinity is NaN. Subtract the largest score.",
+        ),
+        Mistake(
+            "starts-at-zero",
+            changed(ATTEND_BODY, ("largest = -INFINITY", "largest = 0")),
+            "Your largest score starts at 0, which is larger than all scores of a query that are below 0: if "
+            "they are far below, every weight becomes 0. Start with -INFINITY.",
         ),
         Mistake(
             "causal-at-the-upper-left",
@@ -140,7 +155,7 @@ TILE = Exercise(
     number=2,
     kind="predict",
     reference=tile_cycles,
-    cases=lambda: [(1, 1), (1, 4), (2, 4), (6, 4), (1, 12), (12, 2)],
+    cases=lambda: [(1, 1), (1, 4), (2, 4), (6, 4), (1, 12), (1, 13), (12, 2)],
     mistakes=(
         Mistake(
             "no-loads",
@@ -159,6 +174,11 @@ TILE = Exercise(
             lambda rows, vectors: rows * vectors / 2 + (rows + vectors) / 2 + 4,
             "You added the three times. Loads, arithmetic and waiting go on at once: the longest of them "
             "decides.",
+        ),
+        Mistake(
+            "cuts-half-cycles",
+            lambda rows, vectors: max(rows * vectors // 2, (rows + vectors) // 2, 4),
+            "You cut half cycles off. Over many steps the halves add up: use / and not //.",
         ),
         Mistake(
             "one-at-a-time",
@@ -281,6 +301,35 @@ POWERS = Exercise(
             "off by more than float's last digits: round to the nearest whole number.",
         ),
         Mistake(
+            "rounds-down",
+            changed(EXP2_BODY, ("(int)(x[i] - 0.5f)", "(int)std::floor(x[i])")),
+            "Your fraction runs from 0 to 1: you round down. The polynomial was fitted to [-1/2, 1/2]: round "
+            "to the nearest whole number.",
+        ),
+        Mistake(
+            "half-with-the-wrong-sign",
+            changed(EXP2_BODY, ("x[i] - 0.5f", "x[i] + 0.5f")),
+            "You add the half before the cut. That rounds numbers above zero; (int) cuts towards zero, so "
+            "below zero the half is subtracted.",
+        ),
+        Mistake(
+            "exponent-alone-as-a-float",
+            changed(EXP2_BODY, ("float_of(bits_of(p) + (whole << 23))", "p * float_of(whole << 23)")),
+            "float_of(n << 23) is not 2^n: the stored exponent is n + 127. Add n << 23 to the bits of p, "
+            "whose exponent holds the 127 already.",
+        ),
+        Mistake(
+            "bias-twice",
+            changed(EXP2_BODY, ("(whole << 23)", "((whole + 127) << 23)")),
+            "You add 127 to an exponent that holds it already: the bits of p are those of a float. Add n << "
+            "23 alone.",
+        ),
+        Mistake(
+            "base-e",
+            "for (long i = 0; i < n; i++) y[i] = x[i] < -126 ? 0 : std::exp(x[i]);",
+            "You computed e^x; 2^x is asked for.",
+        ),
+        Mistake(
             "no-end-below",
             changed(EXP2_BODY, ("if (x[i] < -126) { y[i] = 0; continue; }", "")),
             "Below -126 the exponent has no room left, and your bits run over into the sign: the result "
@@ -385,6 +434,12 @@ BLOCKS = Exercise(
             "that block shorter.",
         ),
         Mistake(
+            "shrinks-after-adding",
+            changed(ROW_BODY, SHRINKS, ("    largest = now;", SHRINKS[0] + "    largest = now;")),
+            "Your output shrinks after the values of the block were added, so these shrink too. Only what "
+            "was added under the old largest score has to: shrink first, then add.",
+        ),
+        Mistake(
             "shrinks-twice",
             changed(ROW_BODY, ("o[c] *= shrink", "o[c] *= shrink * shrink")),
             "The output shrinks twice for each new block. Once is enough: it is a sum of weights times "
@@ -419,6 +474,12 @@ SPLIT = Exercise(
             "the-first-thread",
             P**2,
             "That is the speed of the thread that ends first. The result is there when the last one ends.",
+        ),
+        Mistake(
+            "all-but-the-last",
+            P**2 / (P - 1) ** 2,
+            "((p-1)/p)² is the share of all threads before the last one. The last thread has the rest, and "
+            "all wait for it.",
         ),
         Mistake(
             "twice-the-mean",
@@ -505,6 +566,34 @@ GRADIENTS = Exercise(
             ),
             "dk and dv are added to, but nobody set them to zero: what the memory held before is in your "
             "sums.",
+        ),
+        Mistake(
+            "nothing-zero-first",
+            "\n".join(line for line in BACKWARD_BODY.splitlines() if "fill_n" not in line),
+            "All three gradients are added to, but nobody set them to zero: what the memory held before is in"
+            " your sums.",
+        ),
+        Mistake(
+            "score-without-scale",
+            changed(BACKWARD_BODY, ("score * scale - lse[i]", "score - lse[i]")),
+            "Your weights come from scores without the scale, while the log-sum-exp was taken of scaled "
+            "ones: exp(scale · q_i · k_j - lse_i).",
+        ),
+        Mistake(
+            "scale-on-one-side",
+            changed(BACKWARD_BODY, ("dk[j * d_k + l] += scale * dscore", "dk[j * d_k + l] += dscore")),
+            "dq is right; dk lacks the scale. The score is scale · q_i · k_j: both derivatives have it.",
+        ),
+        Mistake(
+            "queries-for-keys",
+            changed(
+                BACKWARD_BODY,
+                ("dscore * k[j", "dscore * Q[i"),
+                ("dscore * q[i", "dscore * k[j"),
+                ("Q[i", "q[i"),
+            ),
+            "dv is right; in dq and dk queries and keys are exchanged. The derivative of q_i · k_j by q_i is "
+            "k_j, and by k_j it is q_i.",
         ),
         Mistake(
             "overwrites",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sympy
 import torch
 
+from course.attention import elu_plus_one
 from course.exercises.exercise import Exercise, Mistake
 from course.exercises.inputs import draw
 from course.exercises.meter import LargestTensor
@@ -27,6 +28,14 @@ def linear_over_queries(q, k, v):
 
 def linear_normalised_features(q, k, v):
     return (q / q.sum(1, keepdim=True)) @ ((k / k.sum(0)).T @ v)
+
+
+def linear_features_twice(q, k, v):
+    return linear(elu_plus_one(q), elu_plus_one(k), v)
+
+
+def linear_divided_first(q, k, v):
+    return q @ (k.T @ v / k.sum(0)[:, None])
 
 
 def run_without_weights(answer, q, k, v):
@@ -84,6 +93,17 @@ LINEAR = Exercise(
             "You normalised the features of queries and of keys, each for itself. That is a method of its "
             "own, but its weights are not κ divided by the sum of κ over the keys.",
         ),
+        Mistake(
+            "features-twice",
+            linear_features_twice,
+            "You applied the feature map once more. q and k are features already.",
+        ),
+        Mistake(
+            "divided-before-reading",
+            linear_divided_first,
+            "You divided the memory, row by row, before the query read it. A quotient of two sums is not the "
+            "sum of the quotients: read both sums with the query, then divide.",
+        ),
     ),
 )
 
@@ -124,6 +144,16 @@ CROSSING = Exercise(
             "That is one over the answer. The cache of S tokens grows with S; solve for the S at which "
             "both are equal.",
         ),
+        Mistake(
+            "state-only-in-bytes",
+            4 * D_PSI * (D_V + 1) / (D_K + D_V),
+            "You counted the state in bytes and the cache in numbers. A number of the cache has two bytes.",
+        ),
+        Mistake(
+            "total-is-one-number",
+            2 * (D_PSI * D_V + 1) / (D_K + D_V),
+            "You counted z as one number. It is a vector of d_psi numbers: a column of the memory.",
+        ),
     ),
 )
 
@@ -152,6 +182,23 @@ def step_keeping_the_total(q, k, v, memory, total, alpha):
     memory = alpha * memory + torch.outer(k, v)
     total = total + k
     return q @ memory / (q @ total), memory, total
+
+
+def step_keeping_the_memory(q, k, v, memory, total, alpha):
+    memory = memory + torch.outer(k, v)
+    total = alpha * total + k
+    return q @ memory / (q @ total), memory, total
+
+
+def step_fading_the_new(q, k, v, memory, total, alpha):
+    memory = memory + alpha * torch.outer(k, v)
+    total = total + alpha * k
+    return q @ memory / (q @ total), memory, total
+
+
+def step_with_the_old_total(q, k, v, memory, total, alpha):
+    _, memory, new = step(q, k, v, memory, total, alpha)
+    return q @ memory / (q @ total), memory, new
 
 
 def step_as_an_average(q, k, v, memory, total, alpha):
@@ -198,6 +245,24 @@ STEP = Exercise(
             "over the same keys with the same decays.",
         ),
         Mistake(
+            "memory-not-decayed",
+            step_keeping_the_memory,
+            "The total fades and the memory does not, so the weights no longer sum to one. Both are sums "
+            "over the same keys with the same decays.",
+        ),
+        Mistake(
+            "fades-the-new",
+            step_fading_the_new,
+            "You multiplied the new pair by alpha and left the old ones as they were. It is the old ones "
+            "that fade.",
+        ),
+        Mistake(
+            "old-total",
+            step_with_the_old_total,
+            "You divided by the total from before this token. The memory that is read holds the token, so "
+            "the total must hold it, too.",
+        ),
+        Mistake(
             "moving-average",
             step_as_an_average,
             "Your output is right, but you multiplied what is new by 1 − alpha. The factor cancels in the "
@@ -220,13 +285,13 @@ STEP = Exercise(
 # 4: chunks that read too late
 
 
-def in_chunks(q, k, v, size, *, diagonal=0, write_first=False, carry=True, inside=True):
+def in_chunks(q, k, v, size, *, diagonal=0, write_first=False, carry=True, inside=True, sign=1):
     memory, outputs = torch.zeros(k.shape[1], v.shape[1]), []
     for Q, K, V in zip(q.split(size), k.split(size), v.split(size), strict=True):
         if write_first:
             memory = memory + K.T @ V
         weights = Q @ K.T if diagonal is None else (Q @ K.T).tril(diagonal)
-        outputs.append(Q @ memory + (weights @ V if inside else 0))
+        outputs.append(Q @ memory + (sign * weights @ V if inside else 0))
         if not write_first:
             memory = (memory if carry else 0) + K.T @ V
     return torch.cat(outputs)
@@ -234,6 +299,11 @@ def in_chunks(q, k, v, size, *, diagonal=0, write_first=False, carry=True, insid
 
 def chunks(q, k, v, size):
     return in_chunks(q, k, v, size)
+
+
+def chunks_divided(q, k, v, size):
+    weights = (q @ k.T).tril()
+    return weights @ v / weights.sum(1, keepdim=True)
 
 
 CHUNKS = Exercise(
@@ -266,6 +336,23 @@ CHUNKS = Exercise(
             "Read the memory from before the chunk, and mask the product inside.",
         ),
         Mistake(
+            "writes-first-without-the-diagonal",
+            lambda *x: in_chunks(*x, write_first=True, diagonal=-1),
+            "Taking the diagonal away inside frees each token of one of its two readings of itself. Its "
+            "earlier neighbours in the chunk still count twice, and later ones once. Write after reading.",
+        ),
+        Mistake(
+            "subtracts-the-past",
+            lambda *x: in_chunks(*x, write_first=True, sign=-1),
+            "You took off what is counted twice once too often: what remains of the chunk is the tokens "
+            "after the query, not those up to it.",
+        ),
+        Mistake(
+            "divided",
+            chunks_divided,
+            "This chunked form has no division: return the sums themselves.",
+        ),
+        Mistake(
             "only-the-last-chunk",
             lambda *x: in_chunks(*x, carry=False),
             "The memory holds the last chunk only. Add to it, do not replace it.",
@@ -288,6 +375,18 @@ FEATURES = Exercise(
             (sympy.exp(2 * sympy.sqrt(D)) - 1) / EPSILON**2,
             "That is for a query and a key that are orthogonal. Here they are equal, so x + y = 2x, and "
             "its squared length is four times that of x.",
+        ),
+        Mistake(
+            "one-vector",
+            (sympy.exp(sympy.sqrt(D)) - 1) / EPSILON**2,
+            "You took |x|² = √d for |x + y|². The two are equal, so x + y = 2x, and the square is four times "
+            "as large.",
+        ),
+        Mistake(
+            "root-of-the-variance",
+            sympy.sqrt(sympy.exp(4 * sympy.sqrt(D)) - 1) / EPSILON,
+            "That is the root of the answer. (e^(4√d) − 1)/m is the square of the relative error: set it "
+            "equal to ε² and solve for m.",
         ),
         Mistake(
             "widths-not-scaled",
@@ -349,6 +448,22 @@ NOISE = Exercise(
             "once, when the newest was written.",
         ),
         Mistake(
+            "one-term-too-many",
+            lambda n, d, alpha: sum(alpha ** (2 * age) for age in range(1, n + 1)) / d,
+            "You have one term too many: of n pairs the newest is the signal, so n − 1 make noise, and the "
+            "oldest is n − 1 writes old.",
+        ),
+        Mistake(
+            "root",
+            lambda n, d, alpha: noise(n, d, alpha) ** 0.5,
+            "That is the root of the mean square. Asked is the mean square itself.",
+        ),
+        Mistake(
+            "squared-after-adding",
+            lambda n, d, alpha: sum(alpha**age for age in range(1, n)) ** 2 / d,
+            "You added first and squared then. The mixed terms have mean zero: add the squares.",
+        ),
+        Mistake(
             "no-width",
             lambda n, d, alpha: sum(alpha ** (2 * age) for age in range(1, n)),
             "You left out how alike two random keys are: the mean square of their dot product is 1/d.",
@@ -365,11 +480,27 @@ NOISE = Exercise(
 # 7: the delta rule, a chunk at once
 
 
-def delta(q, k, v, eta, memory, *, diagonal=-1, rates=True, start=True, reads=0, written=None):
+def delta(
+    q,
+    k,
+    v,
+    eta,
+    memory,
+    *,
+    diagonal=-1,
+    rates=True,
+    columns=False,
+    sign=1,
+    start=True,
+    wanted_rate=True,
+    reads=0,
+    written=None,
+):
     rate = eta[:, None]
-    matrix = torch.eye(len(k)) + (rate if rates else 1) * (k @ k.T).tril(diagonal)
+    inside = eta if columns else rate if rates else 1
+    matrix = torch.eye(len(k)) + sign * inside * (k @ k.T).tril(diagonal)
     wanted = v - k @ memory if start else v
-    u = torch.linalg.solve(matrix, rate * wanted)
+    u = torch.linalg.solve(matrix, rate * wanted if wanted_rate else wanted)
     return q @ memory + (q @ k.T).tril(reads) @ u, memory + k.T @ (u if written is None else v)
 
 
@@ -385,6 +516,18 @@ def delta_without_correction(q, k, v, eta, memory):
 def delta_from_the_start(q, k, v, eta, memory):
     u = eta[:, None] * (v - k @ memory)
     return q @ memory + (q @ k.T).tril() @ u, memory + k.T @ u
+
+
+def delta_reading_values(q, k, v, eta, memory):
+    return q @ memory + (q @ k.T).tril() @ v, delta(q, k, v, eta, memory)[1]
+
+
+def delta_fading(q, k, v, eta, memory):
+    rows = []
+    for i in range(len(k)):
+        memory = (1 - eta[i]) * memory + eta[i] * torch.outer(k[i], v[i])
+        rows.append(q[i] @ memory)
+    return torch.stack(rows), memory
 
 
 def delta_cases():
@@ -436,6 +579,40 @@ DELTA = Exercise(
             lambda *x: delta(*x, rates=False),
             "eta stands on the right-hand side only. What earlier tokens have changed is part of the "
             "error, so it is multiplied by eta, too.",
+        ),
+        Mistake(
+            "rate-on-the-columns",
+            lambda *x: delta(*x, columns=True),
+            "diag(eta) stands to the left of K Kᵀ, so it multiplies rows: eta[:, None], not eta alone.",
+        ),
+        Mistake(
+            "reads-the-end",
+            lambda *x: delta(*x, reads=len(x[1])),
+            "Your queries read the memory as it is after the whole chunk. Query i finds what was written up "
+            "to token i: mask Q Kᵀ.",
+        ),
+        Mistake(
+            "reads-values",
+            delta_reading_values,
+            "The memory that you return is right, but the queries read V inside the chunk. What was written "
+            "there are the corrected values U.",
+        ),
+        Mistake(
+            "rate-not-in-what-is-wanted",
+            lambda *x: delta(*x, wanted_rate=False),
+            "eta is missing on the right-hand side: the whole equation is multiplied by it.",
+        ),
+        Mistake(
+            "wrong-sign",
+            lambda *x: delta(*x, sign=-1),
+            "What earlier tokens have written is taken from the error, and in the system it stands on the "
+            "left, with u: I plus, not minus.",
+        ),
+        Mistake(
+            "fades-everything",
+            delta_fading,
+            "You multiplied all of the memory by 1 − eta. Only what the key reads is corrected; directions "
+            "orthogonal to it stay as they are.",
         ),
         Mistake(
             "reads-before-writing",

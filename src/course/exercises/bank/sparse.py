@@ -82,6 +82,16 @@ DILATED = Exercise(
             "Your window has the right length and no gaps. Keep only distances that are multiples of the "
             "step.",
         ),
+        Mistake(
+            "no-end",
+            lambda n, size, step: both_sides(n, n, step),
+            "Your window has the right gaps and no end. It has `size` keys on each side and stops there.",
+        ),
+        Mistake(
+            "size-for-both-sides",
+            lambda n, size, step: both_sides(n, size // 2, step),
+            "You shared `size` between the two sides. There are `size` keys on each side.",
+        ),
     ),
 )
 
@@ -113,6 +123,17 @@ DEPTH = Exercise(
             "n-positions-to-go",
             lambda n, size: -(-n // (size - 1)),
             "The first token is n − 1 positions away from the last one, not n.",
+        ),
+        Mistake(
+            "size-positions-per-layer",
+            lambda n, size: -(-(n - 1) // size),
+            "The way is n − 1 positions, that is right. But a window of `size` keys includes the query "
+            "itself, so a layer covers size − 1 of them.",
+        ),
+        Mistake(
+            "first-layer-free",
+            lambda n, size: -(-(n - size) // (size - 1)),
+            "You took the reach of the first window off the way. That window is a layer, too: count it.",
         ),
         Mistake(
             "powers",
@@ -265,12 +286,19 @@ def local(q, k, v, size, *, wrap=False, causal=True, fill=True, later=False, own
     if not own and not wrap:
         seen[n - 1 if later else 0, :, :size] = False
         if not fill:
-            keys, seen = keys.clone(), seen.clone()
-            keys[0, :size], seen[0, :, :size] = 0, True
-            values = values.clone()
+            seen[0, :, :size] = True
             values[0, :size] = 0
+        if fill is False:
+            keys[0, :size] = 0
     scores = q @ keys.mT / math.sqrt(q.shape[-1])
     return (torch.softmax(scores.masked_fill(~seen, -math.inf), -1) @ values).flatten(0, 1)
+
+
+def local_by_mask(q, k, v, rule):
+    i = torch.arange(len(q))
+    seen = rule(i[:, None], i) & (i[:, None] >= i)
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    return torch.softmax(scores.masked_fill(~seen, -math.inf), -1) @ v
 
 
 LOCAL = Exercise(
@@ -303,6 +331,24 @@ LOCAL = Exercise(
             "the-next-block",
             lambda *x: local(*x, later=True),
             "You rolled in the other direction: the queries see the block after their own.",
+        ),
+        Mistake(
+            "removed-after-softmax",
+            lambda *x: local(*x, fill=None),
+            "The block before the first no longer adds anything, but it still took its share in the softmax, "
+            "so that the weights that are left don't sum to one. Hide its scores before the softmax.",
+        ),
+        Mistake(
+            "sliding-window",
+            lambda q, k, v, size: local_by_mask(q, k, v, lambda i, j: i - j <= size),
+            "Your window slides with the query. Here every query of a block sees the whole block before its "
+            "own, from the first key on.",
+        ),
+        Mistake(
+            "everything-before",
+            lambda q, k, v, size: local_by_mask(q, k, v, lambda i, j: i >= j),
+            "Nothing of the future is left, but your queries see all blocks before their own. Only one of "
+            "them is wanted.",
         ),
         Mistake(
             "own-block-only",
@@ -341,6 +387,19 @@ OPERATIONS = Exercise(
             "A block of queries sees its own block, too.",
         ),
         Mistake(
+            "own-block-among-those-before",
+            lambda n, size, n_back, d: (
+                4 * sum(min(block + 1, n_back) for block in range(n // size)) * size**2 * d
+            ),
+            "You counted the own block among the `n_back` blocks. It comes on top of them.",
+        ),
+        Mistake(
+            "more-blocks-back-than-there-are",
+            lambda n, size, n_back, d: 4 * (n_back + 1) * (n // size - n_back / 2) * size**2 * d,
+            "Your formula holds while n_back < n / size. With more, no query sees more blocks than there "
+            "are before it.",
+        ),
+        Mistake(
             "one-operation-per-multiply-add",
             lambda n, size, n_back, d: 2 * window_blocks(n, size, n_back) * size**2 * d,
             "Half of the operations are missing. There are two products, scores and outputs, and a "
@@ -371,7 +430,20 @@ OPERATIONS = Exercise(
 # 7: gathered blocks
 
 
-def gathered(q, k, v, layout, size, *, scale=None, value_blocks=None, per_block=False, empty=True):
+def gathered(
+    q,
+    k,
+    v,
+    layout,
+    size,
+    *,
+    scale=None,
+    value_blocks=None,
+    per_block=False,
+    summed=False,
+    axis=-1,
+    empty=True,
+):
     scale = 1 / math.sqrt(q.shape[1]) if scale is None else scale
     queries, keys, values = (x.unflatten(0, (-1, size)) for x in (q, k, v))
     out = torch.zeros(len(queries), size, v.shape[1])
@@ -386,9 +458,9 @@ def gathered(q, k, v, layout, size, *, scale=None, value_blocks=None, per_block=
         read = values[chosen if value_blocks is None else value_blocks(chosen)].flatten(0, 1)
         if per_block:
             parts = scores.unflatten(1, (-1, size)).softmax(-1).flatten(1)
-            out[row] = parts @ read / len(chosen)
+            out[row] = parts @ read / (1 if summed else len(chosen))
         else:
-            out[row] = scores.softmax(-1) @ read
+            out[row] = scores.softmax(axis) @ read
     return out.flatten(0, 1)
 
 
@@ -451,6 +523,17 @@ GATHERED = Exercise(
             lambda *x: gathered(*x, per_block=True),
             "You took a softmax in each block and averaged. One softmax runs over all keys that a query "
             "sees.",
+        ),
+        Mistake(
+            "softmax-per-block-summed",
+            lambda *x: gathered(*x, per_block=True, summed=True),
+            "You took a softmax in each block and added the outputs, so that the weights of a query sum to "
+            "the number of its blocks. One softmax runs over all keys that a query sees.",
+        ),
+        Mistake(
+            "softmax-over-queries",
+            lambda *x: gathered(*x, axis=0),
+            "Your softmax runs over the queries of a block. It must run over the keys, the last axis.",
         ),
         Mistake(
             "other-values",

@@ -489,6 +489,8 @@ def query_gradients(
         tile, in_tile = columns[:, None] * D + width, (columns < S)[:, None]
         keys = tl.load(k + tile, mask=in_tile, other=0.0)
         values = tl.load(v + tile, mask=in_tile, other=0.0)
+        if WRONG == "keys-without-a-mask":
+            keys = tl.load(k + tile)
         products = tl.dot(queries, tl.trans(keys))
         if WRONG == "mixes-bits-and-nats":
             weights = tl.exp2(products * (scale * LOG2E) - base[:, None])
@@ -551,6 +553,10 @@ GRADIENT = Exercise(
         ),
         forgets_the_scale_in_the_scores=(
             "Your weights come from q · k without the scale, but the log-sum-exp is that of scaled scores."
+        ),
+        keys_without_a_mask=(
+            "You load keys past the last one. What lies there, here NaN, gets into the sums: a mask, and "
+            "other=0.0."
         ),
         scales_twice=(
             "Your gradient has the factor scale twice: multiply the signal by it or the sum, not both."
@@ -700,6 +706,8 @@ def walk(
             tile = columns[:, None] * D + width
         keys = tl.load(k + tile, mask=in_tile, other=0.0)
         values = tl.load(v + tile, mask=in_tile, other=0.0)
+        if WRONG == "keys-and-values-without-a-mask":
+            keys, values = tl.load(k + tile), tl.load(v + tile)
         scores = tl.dot(queries, tl.trans(keys)) * (scale * LOG2E)
         if WRONG == "forgets-the-scale":
             scores = scores / scale
@@ -715,6 +723,8 @@ def walk(
             shrink = tl.zeros((HEADS,), tl.float32) + 1.0
         acc = acc * shrink[:, None] + tl.dot(shares, values)
         top = new
+    if WRONG == "stores-without-a-mask":
+        in_heads = width[None, :] >= 0
     tl.store(out + mine, acc / total[:, None], mask=in_heads)
 
 
@@ -749,6 +759,14 @@ DECODE = Exercise(
         ),
         padding_counts=(
             "Keys past the end have a score of 0 and get a share. Make their scores minus infinity."
+        ),
+        keys_and_values_without_a_mask=(
+            "You load keys and values past the last one: those of the next group, or what lies behind the "
+            "tensor. A weight of zero does not help, since 0 · NaN is NaN: a mask, and other=0.0."
+        ),
+        stores_without_a_mask=(
+            "Your store has no mask: the block has 16 rows and a group fewer heads, so it writes into the "
+            "heads of the next program and past the end of out."
         ),
         keys_of_the_first_group=(
             "All programs take the keys and values of group 0. Those of group p begin at p * S * D."
