@@ -36,6 +36,8 @@ def test_markdown(markdown, text):
     [
         (r"\frac{a}{b}", "(a)/(b)"),
         (r"\tfrac12", "(1)/(2)"),
+        (r"\hat x = x/s", "x\u0302 = x/s"),
+        (r"\psi(\bar k)", "ψ(k\u0304)"),
         (r"\frac{q \cdot k}{\sqrt{d_k}}", "(q · k)/(√d_k)"),
         (r"\sqrt{a + b}", "√(a + b)"),
         (r"QK^\top", "QKᵀ"),

@@ -31,6 +31,12 @@ def test_every_step_is_attention(name, sizes, causal):
     torch.testing.assert_close(step(name)(q, k, v, causal), attend(q, k, v, causal=causal))
 
 
+def test_fast_flags_leave_the_numbers_of_the_process_alone():
+    """Linked with -ffast-math, a library would make everything in its process flush small numbers to zero."""
+    step("scalar, fast flags")
+    assert float(torch.tensor(1e-40) * 1) > 0
+
+
 def test_an_unknown_step_is_refused():
     with pytest.raises(ValueError, match=r"must be one of scalar, .* but got 'faster'"):
         step("faster")

@@ -19,7 +19,8 @@ SYMBOLS = {
     **{"lvert": "|", "rvert": "|", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "ell": "ℓ"},
     **{"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "varepsilon": "ε", "epsilon": "ε", "eta": "η"},
     **{"theta": "θ", "lambda": "λ", "mu": "μ", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ"},
-    **{"phi": "φ", "varphi": "φ", "omega": "ω", "Delta": "Δ", "Sigma": "Σ", "Pi": "Π", "Phi": "Φ"},
+    **{"phi": "φ", "varphi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "kappa": "κ", "Delta": "Δ"},
+    **{"Sigma": "Σ", "Pi": "Π", "Phi": "Φ"},
     **{"Omega": "Ω", "iff": "⇔", "Longrightarrow": "⇒", "prod": "Π"},
     **{name: name for name in ("log", "exp", "max", "min", "cos", "sin", "tanh", "Pr", "ln", "det")},
     **{"quad": " ", "qquad": " ", ",": " ", ";": " ", " ": " ", ":": " ", "!": "", "{": "{", "}": "}"},
@@ -27,6 +28,7 @@ SYMBOLS = {
     **{"%": "%", "_": "_", "$": "$", "&": "&", "#": "#"},
 }
 DRESS = ("text", "mathbb", "mathbf", "mathrm", "mathcal", "operatorname", "texttt", "textbf", "boldsymbol")
+ACCENTS = {"hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "overline": "\u0304"}
 POWERS = dict(zip("0123456789+-−nTᵀ", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿᵀᵀ", strict=True))
 TOKEN = re.compile(r"\\[a-zA-Z]+\s*|\\.|[{}^_]|[^\\{}^_]+", re.DOTALL)
 # Brackets and signs that stand close to what follows or precedes them.
@@ -107,6 +109,9 @@ def _command(token: str, tokens: list[str]) -> str:
         return "√" + _grouped(_argument(tokens))
     if name in DRESS:
         return _argument(tokens)
+    if name in ACCENTS:
+        text = _argument(tokens)
+        return (text if len(text) == 1 else f"({text})") + ACCENTS[name]
     if name not in SYMBOLS:
         return token
     return SYMBOLS[name] + (space if SYMBOLS[name] else "")
