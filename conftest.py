@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
+from pathlib import Path
+
 import pytest
 from nbformat import NotebookNode
+
+sys.path.insert(0, str(Path(__file__).parent / "tools"))
+
+from agreement import Agreement, settle
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -17,3 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
             # nbval refuses outputs of a cell without an execution count, and notebooks are stored without.
             cell.execution_count = 1
+            # nbval compares text; here numbers are compared as numbers.
+            item.compare_outputs = partial(compare_outputs, item)
+
+
+def compare_outputs(item: pytest.Item, came: list[NotebookNode], stored: list[NotebookNode]) -> bool:
+    """Whether the outputs of a cell are the stored ones; if not, nbval notes how they differ."""
+    agreement = Agreement.of(item.cell, item.parent.nb)
+    return type(item).compare_outputs(item, settle(came, stored, agreement, item.sanitize), stored)

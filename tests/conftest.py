@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))  # scripts of the project, not part of the package
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "helpers")]  # not part of the package
 
 SLOW_FIXTURES = {"book", "site", "browser"}
 

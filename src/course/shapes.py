@@ -73,12 +73,20 @@ class _Seen:
 
 def _check_for(hint: Any) -> Callable[[_Seen, str, Any], None] | None:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        options = [option for option in typing.get_args(hint) if option is not types.NoneType]
+        options = [
+            option for option in typing.get_args(hint) if option is not types.NoneType
+        ]
         check = _check_for(options[0]) if len(options) == 1 else None
         return check and (
-            lambda seen, argument, value: None if value is None else check(seen, argument, value)
+            lambda seen, argument, value: (
+                None if value is None else check(seen, argument, value)
+            )
         )
-    if isinstance(hint, type) and issubclass(hint, AbstractArray) and issubclass(hint.array_type, Tensor):
+    if (
+        isinstance(hint, type)
+        and issubclass(hint, AbstractArray)
+        and issubclass(hint.array_type, Tensor)
+    ):
         return functools.partial(_check_tensor, hint)
     if typing.get_origin(hint) is Annotated and POSITIVE in hint.__metadata__:
         return _check_size
@@ -92,7 +100,9 @@ def _check_optional(check: Callable, seen: _Seen, argument: str, value: Any) -> 
 
 def _check_size(seen: _Seen, argument: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
-        seen.refuse(TypeError, f"{argument} must be a positive integer, but got {_name_of(value)}.")
+        seen.refuse(
+            TypeError, f"{argument} must be a positive integer, but got {_name_of(value)}."
+        )
     if value < 1:
         seen.refuse(ValueError, f"{argument} must be a positive integer, but got {value}.")
 
@@ -106,38 +116,55 @@ def _check_float(seen: _Seen, argument: str, value: Any) -> None:
 
 def _check_bool(seen: _Seen, argument: str, value: Any) -> None:
     if not isinstance(value, bool):
-        seen.refuse(TypeError, f"{argument} must be True or False, but got {_name_of(value)}.")
+        seen.refuse(
+            TypeError, f"{argument} must be True or False, but got {_name_of(value)}."
+        )
 
 
 def _check_tensor(hint: Any, seen: _Seen, argument: str, value: Any) -> None:
     if not isinstance(value, Tensor):
-        seen.refuse(TypeError, f"{argument} must be a torch.Tensor, but got {_name_of(value)}.")
+        seen.refuse(
+            TypeError, f"{argument} must be a torch.Tensor, but got {_name_of(value)}."
+        )
     kinds = hint.dtypes if isinstance(hint.dtypes, (list, tuple)) else ()
     dtype = str(value.dtype).removeprefix("torch.")
     if kinds and not any(dtype == kind for kind in kinds):
         kind = hint.__name__.partition("[")[0].lower()
         article = "an" if kind[0] in "aeiou" else "a"
-        seen.refuse(TypeError, f"{argument} must be {article} {kind} tensor, but its dtype is {value.dtype}.")
+        seen.refuse(
+            TypeError,
+            f"{argument} must be {article} {kind} tensor, but its dtype is {value.dtype}.",
+        )
     expected, other = seen.dtypes.setdefault(tuple(kinds), (value.dtype, argument))
     if kinds and value.dtype != expected:
-        seen.refuse(TypeError, f"{argument} is {value.dtype}, but {other} is {expected}; use one dtype.")
+        seen.refuse(
+            TypeError,
+            f"{argument} is {value.dtype}, but {other} is {expected}; use one dtype.",
+        )
     if seen.device is None:
         seen.device = (value.device, argument)
     elif value.device != seen.device[0]:
         device, other = seen.device
         seen.refuse(
-            ValueError, f"{argument} is on {value.device}, but {other} is on {device}; use one device."
+            ValueError,
+            f"{argument} is on {value.device}, but {other} is on {device}; use one device.",
         )
     _check_shape(seen, argument, tuple(value.shape), hint.dim_str.split())
 
 
-def _check_shape(seen: _Seen, argument: str, shape: tuple[int, ...], axes: list[str]) -> None:
+def _check_shape(
+    seen: _Seen, argument: str, shape: tuple[int, ...], axes: list[str]
+) -> None:
     variadic = next((i for i, axis in enumerate(axes) if axis.startswith("*")), None)
     n_fixed = len(axes) - (variadic is not None)
     if len(shape) < n_fixed or (variadic is None and len(shape) != n_fixed):
-        wanted = "at least " * (variadic is not None) + f"{n_fixed} {'axis' if n_fixed == 1 else 'axes'}"
+        wanted = (
+            "at least " * (variadic is not None)
+            + f"{n_fixed} {'axis' if n_fixed == 1 else 'axes'}"
+        )
         seen.refuse(
-            ValueError, f"{argument} must have {wanted}, ({', '.join(axes)}), but its shape is {shape}."
+            ValueError,
+            f"{argument} must have {wanted}, ({', '.join(axes)}), but its shape is {shape}.",
         )
     if 0 in shape:
         seen.refuse(ValueError, f"{argument} must not be empty, but its shape is {shape}.")
@@ -165,7 +192,9 @@ def _broadcasts(size: Any, target: Any) -> bool:
     sizes, targets = (s if isinstance(s, tuple) else (s,) for s in (size, target))
     if len(sizes) > len(targets):
         return False
-    return all(s in (1, t) for s, t in zip(reversed(sizes), reversed(targets), strict=False))
+    return all(
+        s in (1, t) for s, t in zip(reversed(sizes), reversed(targets), strict=False)
+    )
 
 
 def _name_of(value: Any) -> str:

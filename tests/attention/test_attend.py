@@ -1,28 +1,22 @@
 """Every backend against the loop in float64: the one table test that each new backend joins."""
 
 import math
+from functools import cache, partial
 
 import pytest
 import torch
+from attention_cases import BIASES, BOUNDS, MASKS, SHAPES, assert_same, bias_for, inputs, mask_for, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course.attention import attend, causal, weigh
-from course.attention.backends import BACKENDS
+from course.kernels.backends import BACKENDS
+from course.kernels.tiled import tiled
 
-SHAPES = {  # (batch, query heads, key heads, queries, keys, d_k, d_v)
-    "square": (2, 3, 3, 6, 6, 4, 4),
-    "odd lengths": (2, 3, 3, 5, 7, 4, 6),
-    "more queries than keys": (1, 2, 2, 9, 5, 3, 2),
-    "one query": (2, 4, 4, 1, 7, 5, 3),
-    "one key": (2, 2, 2, 5, 1, 3, 4),
-    "grouped heads": (2, 6, 2, 5, 7, 4, 3),
-    "one head of keys": (1, 4, 1, 5, 5, 2, 5),
-}
-BOUNDS = {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 4e-3, torch.bfloat16: 3e-2}
-SLOW = {"triton": pytest.mark.slow}  # without a GPU its kernels are interpreted
-FAST = [pytest.param(name, marks=SLOW.get(name, ())) for name in BACKENDS if name not in ("loop", "auto")]
 DTYPES = {"cpu": [torch.float32], "triton": [torch.float32, torch.float16]}  # the others take all
+WAYS = {name: partial(attend, backend=name) for name in ("einsum", "sdpa", "cpu", "triton")}
+WAYS["tiled"] = partial(tiled, tile=(2, 3))  # so small that every case has several tiles
+SLOW = {"triton": pytest.mark.slow}  # without a GPU its kernels are interpreted
 
 
 def widest(backend):
@@ -30,57 +24,28 @@ def widest(backend):
     return DTYPES.get(backend, [torch.float64])[0]
 
 
-def inputs(shape, dtype=torch.float64, seed=0):
-    batch, heads, kv_heads, n_query, n_key, d_k, d_v = shape
-    draw = torch.Generator().manual_seed(seed)
-    sizes = [(batch, heads, n_query, d_k), (batch, kv_heads, n_key, d_k), (batch, kv_heads, n_key, d_v)]
-    return [torch.randn(size, generator=draw, dtype=torch.float64).to(dtype) for size in sizes]
+@cache
+def by_the_loop(shape, is_causal, mask, bias):
+    tensors = inputs(SHAPES[shape]) + bias_for(bias, SHAPES[shape])
+    options = {"mask": mask_for(mask, SHAPES[shape]), "causal": is_causal}
+    return run(partial(attend, backend="loop"), tensors, **options)
 
 
-def mask_for(kind, shape):
-    batch, heads, _, n_query, n_key, _, _ = shape
-    if kind == "none":
-        return None
-    draw = torch.Generator().manual_seed(1)
-    mask = torch.rand(batch, 1 if kind == "shared by heads" else heads, n_query, n_key, generator=draw) < 0.6
-    if kind == "an empty row":
-        mask[0, 0, n_query // 2] = False
-    return mask
-
-
-def bias_for(kind, shape):
-    """A bias that broadcasts over the batch, or over the queries."""
-    _, heads, _, n_query, n_key, _, _ = shape
-    draw = torch.Generator().manual_seed(2)
-    size = {"per head": (heads, n_query, n_key), "per key": (1, n_key)}.get(kind)
-    return [] if size is None else [torch.randn(size, generator=draw, dtype=torch.float64)]
-
-
-def run(tensors, **options):
-    """The output and the gradients of q, k, v and the bias, for a fixed, uneven weighting of the output."""
-    leaves = [t.clone().requires_grad_() for t in tensors]
-    out = attend(*leaves[:3], bias=leaves[3] if leaves[3:] else None, **options)
-    uneven = torch.linspace(-1, 2, out.numel(), dtype=torch.float64).reshape(out.shape).to(out.dtype)
-    return [out.detach(), *torch.autograd.grad((out * uneven).sum(), leaves)]
-
-
-@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize("way", [pytest.param(name, marks=SLOW.get(name, ())) for name in WAYS])
 @pytest.mark.parametrize("is_causal", [False, True], ids=["full", "causal"])
-@pytest.mark.parametrize("kind", ["none", "per head", "shared by heads", "an empty row"])
-@pytest.mark.parametrize("bias", ["no bias", "per head", "per key"])
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_backend_equals_the_loop(backend, is_causal, kind, bias, shape):
-    options = {"mask": mask_for(kind, shape), "causal": is_causal, "scale": 0.7}
-    added = bias_for(bias, shape)
-    expected = run(inputs(shape) + added, backend="loop", **options)
-    for dtype in DTYPES.get(backend, BOUNDS):
-        bound = BOUNDS[dtype]
-        came = run(inputs(shape, dtype) + [x.to(dtype) for x in added], backend=backend, **options)
-        for name, a, b in zip(("output", "dq", "dk", "dv", "dbias"), came, expected, strict=False):
-            assert a.dtype == dtype
-            assert a.shape == b.shape
-            size = max(1.0, b.abs().max().item())
-            assert (a.double() - b).abs().max().item() <= bound * size, f"{name} in {dtype}"
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("bias", BIASES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_backend_equals_the_loop(way, is_causal, mask, bias, shape):
+    options = {"mask": mask_for(mask, SHAPES[shape]), "causal": is_causal}
+    expected = by_the_loop(shape, is_causal, mask, bias)
+    for dtype in DTYPES.get(way, BOUNDS):
+        added = [x.to(dtype) for x in bias_for(bias, SHAPES[shape])]
+        assert_same(run(WAYS[way], inputs(SHAPES[shape], dtype) + added, **options), expected, dtype)
+
+
+def test_every_backend_is_in_the_table():
+    assert {*WAYS, "loop", "auto"} == set(BACKENDS)
 
 
 def test_the_loop_itself_against_two_lines_of_torch():
@@ -94,7 +59,7 @@ def test_a_row_with_nothing_to_attend_to_is_zero_and_has_no_gradient(backend):
     q, k, v = inputs((1, 1, 1, 3, 4, 2, 2), widest(backend))
     mask = torch.ones(3, 4, dtype=torch.bool)
     mask[1] = False
-    out, dq, dk, dv = run([q, k, v], mask=mask, backend=backend)
+    out, dq, dk, dv = run(partial(attend, backend=backend), [q, k, v], mask=mask)
     assert (out[0, 0, 1] == 0).all()
     assert (dq[0, 0, 1] == 0).all()
     assert all(x.isfinite().all() for x in (out, dq, dk, dv))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from course.attention import attend, attend_blocks, blockwise, hubs, layout, scattered, strided, window
-from course.exercises.meter import LargestTensor
+from course.grading.meter import LargestTensor
 
 SHAPES = {  # (leading axes of q, heads of k, queries, keys, d_k, d_v)
     "square": ((2, 3), 3, 12, 12, 4, 4),

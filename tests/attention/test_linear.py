@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from course.attention import LinearState, causal, elu_plus_one, linear_attend, linear_decode
 from course.attention import positive_features as random_features
-from course.exercises.meter import LargestTensor
+from course.grading.meter import LargestTensor
 
 SHAPES = [(3, 3), (1, 5), (3, 5), (5, 3), (1, 1), (9, 9)]
 

@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from course.bench import Plan, extra_memory, interleave, measure, memory, subjects
-from course.cli import main
+from course.commands.main import main
 
 
 def few(**options):

@@ -10,12 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from course.exercises import bank, generate, notebooks
+from course import bank
+from course.exercises import generate, notebooks
 
 BANK = """
 import torch
 
-from course.exercises import Exercise, Mistake
+from course.grading.exercise import Exercise, Mistake
 
 
 def scores(q, k):
@@ -201,6 +202,6 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = build(tmp_path / "set")
     monkeypatch.setenv("COURSE_NOTEBOOKS", str(folder))
     monkeypatch.setattr(bank, "__path__", [str(folder / "bank"), *bank.__path__])
-    monkeypatch.delitem(sys.modules, "course.exercises.bank.tiny", raising=False)
+    monkeypatch.delitem(sys.modules, "course.bank.tiny", raising=False)
     monkeypatch.chdir(tmp_path)
     return folder

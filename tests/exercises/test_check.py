@@ -11,7 +11,7 @@ import torch
 
 from course.exercises import Exercise, Mistake, NotDone, Wrong, check
 from course.exercises import check as exported
-from course.exercises.diagnosis import diagnose
+from course.grading.diagnosis import diagnose
 
 
 def scores(q, k):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from course.bank import load
 from course.exercises import generate, notebooks
-from course.exercises.bank import load
 
 TOOL = Path(__file__).parents[2] / "tools" / "exercises.py"
 

@@ -7,7 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from course.cli import main
+from course.commands.main import main
 from course.exercises import workspace
 from course.exercises.doctor import examine
 

@@ -99,7 +99,10 @@ def test_a_broken_notebook_of_a_chapter_says_how_to_go_on(tiny, tmp_path):
         )
 
 
-@pytest.mark.parametrize("module", ["course.cli", "course.exercises.plugin", "course.exercises.notebooks"])
+LIGHT = ["course.commands.main", "course.exercises.plugin", "course.exercises.notebooks"]
+
+
+@pytest.mark.parametrize("module", LIGHT)
 def test_the_light_modules_load_neither_torch_nor_jupyter(module):
     heavy = "{'torch', 'numpy', 'nbformat', 'jupyter_client', 'IPython'}"
     code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"

@@ -95,13 +95,13 @@ def package_overridden(kit, notebook):
 
 import builtins, sys
 import course.exercises
-import course.exercises.diagnosis
+import course.grading.diagnosis
 
 def fake(*answer):
 {FAKE}
 
 course.exercises.check = fake
-course.exercises.diagnosis.diagnose = lambda *answer: None
+course.grading.diagnosis.diagnose = lambda *answer: None
 sys.modules['course.exercises.check'].check = fake
 """
 

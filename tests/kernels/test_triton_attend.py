@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from attention_cases import assert_same, bias_for, inputs, mask_for, run
 
-from course.attention.backends import loop
+from course.kernels.plain import loop
 
 pytest.importorskip("triton", reason="Triton is published for Linux only")
 
@@ -21,7 +22,6 @@ SHAPES = {  # (batch, query heads, key heads, queries, keys, d_k, d_v); a tile i
     "grouped heads": (1, 4, 2, 21, 33, 7, 16),
     "one head of keys": (1, 3, 1, 17, 17, 16, 33),
 }
-BOUNDS = {torch.float64: 1e-12, torch.float32: 2e-6, torch.float16: 4e-3}
 
 
 @pytest.fixture(autouse=True)
@@ -33,41 +33,11 @@ def _poisoned(monkeypatch):
     torch.use_deterministic_algorithms(False)
 
 
-def inputs(shape, seed=0):
-    batch, heads, kv_heads, n_query, n_key, d_k, d_v = shape
-    draw = torch.Generator().manual_seed(seed)
-    sizes = [(batch, heads, n_query, d_k), (batch, kv_heads, n_key, d_k), (batch, kv_heads, n_key, d_v)]
-    return [torch.randn(size, generator=draw, dtype=torch.float64) for size in sizes]
-
-
 def extras(kind, shape):
     """A mask and a bias; the mask of "both" has an empty row, its bias broadcasts over the batch."""
-    batch, heads, _, n_query, n_key, _, _ = shape
-    draw = torch.Generator().manual_seed(1)
-    if kind == "plain":
-        return None, []
-    mask = torch.rand(batch, 1 if kind == "mask" else heads, n_query, n_key, generator=draw) < 0.6
-    if kind == "mask":
-        return mask, [torch.randn(1, n_key, generator=draw, dtype=torch.float64)]
-    mask[0, 0, n_query // 2] = False
-    return mask, [torch.randn(heads, n_query, n_key, generator=draw, dtype=torch.float64)]
-
-
-def run(function, tensors, mask, causal, **options):
-    """The output and the gradients of all tensors, for a fixed, uneven weighting of the output."""
-    leaves = [t.clone().requires_grad_() for t in tensors]
-    bias = leaves[3] if leaves[3:] else None
-    out = function(*leaves[:3], mask=mask, bias=bias, causal=causal, scale=0.7, **options)
-    uneven = torch.linspace(-1, 2, out.numel(), dtype=torch.float64).reshape(out.shape).to(out.dtype)
-    return [out.detach(), *torch.autograd.grad((out * uneven).sum(), leaves)]
-
-
-def assert_equal(came, expected, dtype):
-    for name, a, b in zip(("output", "dq", "dk", "dv", "dbias"), came, expected, strict=False):
-        assert a.dtype == dtype
-        assert a.shape == b.shape
-        size = max(1.0, b.abs().max().item())
-        assert (a.double() - b).abs().max().item() <= BOUNDS[dtype] * size, name
+    masks = {"plain": "none", "mask": "shared by heads", "both": "an empty row"}
+    biases = {"plain": "no bias", "mask": "per key", "both": "per head"}
+    return mask_for(masks[kind], shape), bias_for(biases[kind], shape)
 
 
 @pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
@@ -76,10 +46,10 @@ def assert_equal(came, expected, dtype):
 def test_equals_the_loop(causal, kind, shape):
     mask, bias = extras(kind, shape)
     tensors = inputs(shape) + bias
-    expected = run(loop, tensors, mask, causal)
+    expected = run(loop, tensors, mask=mask, causal=causal)
     tile = (16, 32) if causal else (32, 16)
-    came = run(attend, [x.float() for x in tensors], mask, causal, tile=tile)
-    assert_equal(came, expected, torch.float32)
+    came = run(attend, [x.float() for x in tensors], mask=mask, causal=causal, tile=tile)
+    assert_same(came, expected, torch.float32)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
@@ -87,14 +57,14 @@ def test_equals_the_loop(causal, kind, shape):
 def test_other_dtypes(dtype, causal):
     mask, bias = extras("both", SHAPES["grouped heads"])
     tensors = inputs(SHAPES["grouped heads"]) + bias
-    expected = run(loop, tensors, mask, causal)
-    came = run(attend, [x.to(dtype) for x in tensors], mask, causal, tile=(16, 16))
-    assert_equal(came, expected, dtype)
+    expected = run(loop, tensors, mask=mask, causal=causal)
+    came = run(attend, [x.to(dtype) for x in tensors], mask=mask, causal=causal, tile=(16, 16))
+    assert_same(came, expected, dtype)
 
 
 def test_the_tile_does_not_matter():
     tensors = [x.float() for x in inputs((1, 1, 1, 40, 50, 8, 8))]
-    first, *others = (run(attend, tensors, None, True, tile=t) for t in ((16, 16), (16, 64), (64, 16), None))
+    first, *others = (run(attend, tensors, causal=True, tile=t) for t in ((16, 16), (16, 64), (64, 16), None))
     for other in others:
         for a, b in zip(first, other, strict=True):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
@@ -109,9 +79,9 @@ def test_tuning_passes_everything_on(monkeypatch):
     monkeypatch.setattr("course.kernels.triton.tuning.TILES", {"forward": two, "backward": two})
     tensors = inputs((1, 2, 1, 18, 20, 8, 8))
     mask, bias = extras("both", (1, 2, 1, 18, 20, 8, 8))
-    expected = run(loop, tensors + bias, mask, True)
-    came = run(attend, tensors + bias, mask, True)
-    assert_equal(came, expected, torch.float64)
+    expected = run(loop, tensors + bias, mask=mask, causal=True)
+    came = run(attend, tensors + bias, mask=mask, causal=True)
+    assert_same(came, expected, torch.float64)
     tuned.cache_clear()
 
 
@@ -119,7 +89,7 @@ def test_a_row_with_nothing_to_attend_to_is_zero_and_has_no_gradient():
     tensors = [x.float() for x in inputs((1, 1, 1, 20, 18, 4, 4))]
     mask = torch.ones(20, 18, dtype=torch.bool)
     mask[5] = False
-    out, dq, dk, dv = run(attend, tensors, mask, True, tile=(16, 16))
+    out, dq, dk, dv = run(attend, tensors, mask=mask, causal=True, tile=(16, 16))
     for row in (0, 1, 5):  # the first two lie ahead of every key
         assert (out[0, 0, row] == 0).all()
         assert (dq[0, 0, row] == 0).all()
@@ -149,7 +119,7 @@ def test_any_strides():
 
 def test_large_scores_do_not_overflow():
     q, k, v = (x.float() for x in inputs((1, 1, 1, 17, 33, 4, 4)))
-    out, *grads = run(attend, [1e3 * q, 1e3 * k, v], None, False, tile=(16, 16))
+    out, *grads = run(attend, [1e3 * q, 1e3 * k, v], causal=False, tile=(16, 16))
     assert all(x.isfinite().all() for x in (out, *grads))
 
 

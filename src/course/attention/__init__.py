@@ -1,16 +1,17 @@
-"""Attention: scores, softmax, masks, and the one call that joins them."""
+"""Attention: the one call `attend`, heads, sparse and linear attention, and the formulas behind them."""
 
-from course.attention.attend import attend, weigh
+from course.attention.attend import attend
 from course.attention.block_sparse import attend_blocks, blockwise, layout
 from course.attention.delta import delta_rule
-from course.attention.dropout import dropout
-from course.attention.features import elu_plus_one, positive_features
-from course.attention.gradients import attend_backward, softmax_backward
 from course.attention.linear import LinearState, linear_attend, linear_decode
-from course.attention.masks import causal, packed, padding, prefix, window
 from course.attention.multi_head import MultiHeadAttention, merge_heads, split_heads
 from course.attention.retention import retain
-from course.attention.scores import (
+from course.attention.sparse import dilated, hubs, scattered, strided
+from course.formulas.dropout import dropout
+from course.formulas.features import elu_plus_one, positive_features
+from course.formulas.gradients import attend_backward, softmax_backward
+from course.formulas.masks import causal, packed, padding, prefix, window
+from course.formulas.scores import (
     additive,
     cosine,
     dot_product,
@@ -18,8 +19,8 @@ from course.attention.scores import (
     negative_squared_distance,
     scaled_dot_product,
 )
-from course.attention.softmax import entropy, log_sum_exp, softmax
-from course.attention.sparse import dilated, hubs, scattered, strided
+from course.formulas.softmax import entropy, log_sum_exp, softmax
+from course.formulas.weights import weigh
 
 __all__ = [
     "LinearState",

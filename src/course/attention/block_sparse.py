@@ -7,13 +7,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from course.attention.attend import attend, check_heads
-from course.attention.backends import repeat_heads
+from course.attention.attend import attend
+from course.formulas.heads import check_heads, repeat_heads
 from course.shapes import Size, checked
 
 
 @checked
-def layout(mask: Bool[Tensor, "query key"], *, size: Size) -> Bool[Tensor, "query_block key_block"]:
+def layout(
+    mask: Bool[Tensor, "query key"], *, size: Size
+) -> Bool[Tensor, "query_block key_block"]:
     """Return which blocks of a mask have anything in them.
 
     Args:
@@ -96,7 +98,9 @@ def attend_blocks(
     check_heads("attend_blocks", q, k)
     n_query, n_key = q.shape[-2], k.shape[-2]
     check_layout("attend_blocks", layout, n_query, n_key, size)
-    q_blocks, k_blocks, v_blocks = (cut(x, size) for x in (q, repeat_heads(k, q), repeat_heads(v, q)))
+    q_blocks, k_blocks, v_blocks = (
+        cut(x, size) for x in (q, repeat_heads(k, q), repeat_heads(v, q))
+    )
     out = v_blocks.new_zeros(*q_blocks.shape[:-1], v.shape[-1])
     degrees = layout.sum(1)
     for degree in degrees.unique().tolist():
@@ -106,7 +110,9 @@ def attend_blocks(
         columns = layout[rows].nonzero()[:, 1].view(-1, degree)
         keys, values = (x[:, columns].flatten(2, 3) for x in (k_blocks, v_blocks))
         seen = visible(rows, columns, size, n_query, n_key, causal)
-        among = attend(q_blocks[:, rows], keys, values, mask=seen, scale=scale, backend=backend)
+        among = attend(
+            q_blocks[:, rows], keys, values, mask=seen, scale=scale, backend=backend
+        )
         out = out.index_copy(1, rows, among)
     return out.flatten(1, 2)[:, :n_query].reshape(*q.shape[:-1], v.shape[-1])
 
@@ -131,7 +137,9 @@ def visible(
     return (j < n_key) & (j <= i + n_key - n_query)
 
 
-def check_layout(function: str, layout: Tensor, n_query: int, n_key: int, size: int) -> None:
+def check_layout(
+    function: str, layout: Tensor, n_query: int, n_key: int, size: int
+) -> None:
     """Refuse a layout with another number of blocks than the lengths need."""
     needed = -(-n_query // size), -(-n_key // size)
     if tuple(layout.shape) != needed:

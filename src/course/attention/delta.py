@@ -64,10 +64,14 @@ def delta_rule(
     return torch.cat(outputs, -2)[..., -n_query:, :], state
 
 
-def corrections(k: Tensor, v: Tensor, log_decay: Tensor, strength: Tensor, state: Tensor) -> Tensor:
+def corrections(
+    k: Tensor, v: Tensor, log_decay: Tensor, strength: Tensor, state: Tensor
+) -> Tensor:
     """What each position of a chunk writes: its value less what its key reads, times the strength."""
     since = log_decay.cumsum(-1)
     earlier = (k @ k.mT * survival(since)).tril(-1)
     wanted = v - (k * since.exp()[..., None]) @ state
     system = torch.eye(k.shape[-2], dtype=k.dtype, device=k.device) + strength * earlier
-    return torch.linalg.solve_triangular(system, strength * wanted, upper=False, unitriangular=True)
+    return torch.linalg.solve_triangular(
+        system, strength * wanted, upper=False, unitriangular=True
+    )

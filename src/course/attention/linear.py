@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from course.attention.features import elu_plus_one
 from course.attention.retention import retain
+from course.formulas.features import elu_plus_one
 from course.shapes import Size, checked
 
 
@@ -112,9 +112,15 @@ def _in_order(
     q: Tensor, k: Tensor, v: Tensor, state: LinearState | None, size: int
 ) -> tuple[Tensor, LinearState]:
     """Causal linear attention; the total is the column that a value of one in every row would give."""
-    joined = None if state is None else torch.cat([state.weights, state.total[..., None]], -1)
-    read, joined = retain(q, k, torch.cat([v, torch.ones_like(v[..., :1])], -1), state=joined, size=size)
-    return _divide(read[..., :-1], read[..., -1]), LinearState(joined[..., :-1], joined[..., -1])
+    joined = (
+        None if state is None else torch.cat([state.weights, state.total[..., None]], -1)
+    )
+    read, joined = retain(
+        q, k, torch.cat([v, torch.ones_like(v[..., :1])], -1), state=joined, size=size
+    )
+    return _divide(read[..., :-1], read[..., -1]), LinearState(
+        joined[..., :-1], joined[..., -1]
+    )
 
 
 def _divide(weighted: Tensor, total: Tensor) -> Tensor:

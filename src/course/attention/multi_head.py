@@ -70,7 +70,9 @@ class MultiHeadAttention(nn.Module):
         self.w_v = nn.Linear(d_context, n_kv_heads * d_head, bias)
         self.w_o = nn.Linear(n_heads * d_head, d_model, bias)
         for linear in (self.w_q, self.w_k, self.w_v, self.w_o):
-            nn.init.normal_(linear.weight, std=linear.in_features**-0.5, generator=generator)
+            nn.init.normal_(
+                linear.weight, std=linear.in_features**-0.5, generator=generator
+            )
             if bias:
                 nn.init.zeros_(linear.bias)
 
@@ -149,7 +151,9 @@ class MultiHeadAttention(nn.Module):
             copy.w_o.weight.copy_(module.out_proj.weight)
             if bias:
                 biases = (*module.in_proj_bias.chunk(3), module.out_proj.bias)
-                for linear, b in zip((copy.w_q, copy.w_k, copy.w_v, copy.w_o), biases, strict=True):
+                for linear, b in zip(
+                    (copy.w_q, copy.w_k, copy.w_v, copy.w_o), biases, strict=True
+                ):
                     linear.bias.copy_(b)
         return copy
 
@@ -199,7 +203,9 @@ def split_heads(
 
 
 @checked
-def merge_heads(x: Float[Tensor, "*batch heads time d_head"]) -> Float[Tensor, "*batch time width"]:
+def merge_heads(
+    x: Float[Tensor, "*batch heads time d_head"],
+) -> Float[Tensor, "*batch time width"]:
     """Join the rows of all heads, the inverse of :func:`split_heads`.
 
     Args:

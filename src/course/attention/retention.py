@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from course.attention.masks import causal
+from course.formulas.masks import causal
 from course.shapes import Size, checked
 
 
@@ -54,13 +54,17 @@ def retain(
     q, k, v = (pad_front(x, length) for x in (q, k, v))
     log_decay = pad_front(log_decay[..., None], length)[..., 0]
     outputs = []
-    for chunk in zip(*(x.split(size, -2) for x in (q, k, v)), log_decay.split(size, -1), strict=True):
+    for chunk in zip(
+        *(x.split(size, -2) for x in (q, k, v)), log_decay.split(size, -1), strict=True
+    ):
         out, state = retain_chunk(*chunk, state)
         outputs.append(out)
     return torch.cat(outputs, -2)[..., -n_query:, :], state
 
 
-def retain_chunk(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+def retain_chunk(
+    q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, state: Tensor
+) -> tuple[Tensor, Tensor]:
     """Read and write one chunk at once: what was there before it, and what lies inside it."""
     since, last = log_decay.cumsum(-1), log_decay.sum(-1, keepdim=True)
     before = (q * since.exp()[..., None]) @ state

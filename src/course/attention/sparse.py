@@ -46,7 +46,11 @@ def dilated(
 
 @checked
 def strided(
-    n_query: Size, n_key: Size | None = None, *, stride: Size, device: torch.device | str | None = None
+    n_query: Size,
+    n_key: Size | None = None,
+    *,
+    stride: Size,
+    device: torch.device | str | None = None,
 ) -> Bool[Tensor, "query key"]:
     """Let each query attend to the last `stride` positions and to every `stride`-th, :eq:`strided-mask`.
 
@@ -125,9 +129,17 @@ def scattered(
     """
     n_key = n_query if n_key is None else n_key
     if count > n_key:
-        raise ValueError(f"scattered: count must be at most n_key = {n_key}, but got {count}.")
-    drawn = torch.rand(n_query, n_key, generator=generator, device=generator.device).topk(count).indices
-    return torch.zeros(n_query, n_key, dtype=torch.bool, device=generator.device).scatter(1, drawn, True)
+        raise ValueError(
+            f"scattered: count must be at most n_key = {n_key}, but got {count}."
+        )
+    drawn = (
+        torch.rand(n_query, n_key, generator=generator, device=generator.device)
+        .topk(count)
+        .indices
+    )
+    return torch.zeros(n_query, n_key, dtype=torch.bool, device=generator.device).scatter(
+        1, drawn, True
+    )
 
 
 def distances(n_query: int, n_key: int | None, device: torch.device | str | None) -> Tensor:

@@ -75,13 +75,22 @@ class Report:
     def ratio(self, subject: str, n: int, causal: bool, direction: str) -> float | None:
         """The time of a subject over that of torch's fused kernel; None if it was not measured."""
         for row in self.times:
-            if (row["subject"], row["n"], row["causal"], row["direction"]) == (subject, n, causal, direction):
+            if (row["subject"], row["n"], row["causal"], row["direction"]) == (
+                subject,
+                n,
+                causal,
+                direction,
+            ):
                 return row["ratio"]
         return None
 
     def as_json(self) -> dict:
         """Everything, with the machine, the versions and the command, ready to be written."""
-        of = {"command": machine.command(), "machine": machine.machine(), "versions": machine.versions()}
+        of = {
+            "command": machine.command(),
+            "machine": machine.machine(),
+            "versions": machine.versions(),
+        }
         of["machine"]["threads"] = self.plan.threads or torch.get_num_threads()
         return of | asdict(self)
 
@@ -100,7 +109,9 @@ def measure(plan: Plan, tell: Callable[[str], None] = lambda text: None) -> Repo
         ValueError: A subject is unknown.
     """
     if unknown := sorted(set(plan.subjects) - set(SUBJECTS)):
-        raise ValueError(f"measure: subjects must be among {', '.join(SUBJECTS)}, but got {unknown[0]!r}.")
+        raise ValueError(
+            f"measure: subjects must be among {', '.join(SUBJECTS)}, but got {unknown[0]!r}."
+        )
     report, before = Report(plan), torch.get_num_threads()
     torch.set_num_threads(plan.threads or before)
     try:
@@ -124,7 +135,13 @@ def _time(report: Report, n: int, causal: bool) -> None:
     shape, dtype = (1, plan.heads, n, plan.width), getattr(torch, plan.dtype)
     q, k, v, grad = (torch.randn(shape, device=device, dtype=dtype) for _ in range(4))
     found = dict(_found(report, n, causal, (q, k, v)))
-    _keep(report, n, causal, "forward", {name: partial(f, q, k, v, causal) for name, f in found.items()})
+    _keep(
+        report,
+        n,
+        causal,
+        "forward",
+        {name: partial(f, q, k, v, causal) for name, f in found.items()},
+    )
     leaves = [x.requires_grad_() for x in (q, k, v)]
     runs = {}
     for name, attention in found.items():
@@ -142,7 +159,9 @@ def _found(
     """The subjects that can be measured; each has run once, and given what the first gave."""
     plan, expected = report.plan, None
     for name in SUBJECTS:
-        if name not in {FIRST, *plan.subjects} or not _fits(report, name, n, plan.heads, backward=False):
+        if name not in {FIRST, *plan.subjects} or not _fits(
+            report, name, n, plan.heads, backward=False
+        ):
             continue
         try:
             start = time.perf_counter()
@@ -153,11 +172,17 @@ def _found(
             report.note(f"{name}: {reason}")
             continue
         except Exception as error:  # a peer that breaks must not take the others with it
-            report.note(f"{name}: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")
+            report.note(
+                f"{name}: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            )
             continue
         expected = out if expected is None else expected
-        if not torch.allclose(out, expected, rtol=1e-2, atol=1e-3 if plan.dtype == "float32" else 3e-2):
-            report.note(f"{name}: its output differs from that of {FIRST} at T = {n}; not timed")
+        if not torch.allclose(
+            out, expected, rtol=1e-2, atol=1e-3 if plan.dtype == "float32" else 3e-2
+        ):
+            report.note(
+                f"{name}: its output differs from that of {FIRST} at T = {n}; not timed"
+            )
             continue
         report.first.append({"subject": name, "n": n, "causal": causal, "seconds": took})
         yield name, attention
@@ -167,17 +192,27 @@ def _fits(report: Report, name: str, n: int, heads: int, backward: bool) -> bool
     """Whether the matrices of weights that a subject holds at once leave half of the memory free."""
     need = SUBJECTS[name].quadratic[backward] * heads * n * n * 4 / 2**20
     if report.plan.device == "cpu" and need > memory.available() / 2:
-        report.note(f"{name}: {need:,.0f} MiB of weights at T = {n} are too many for this computer")
+        report.note(
+            f"{name}: {need:,.0f} MiB of weights at T = {n} are too many for this computer"
+        )
         return False
     return True
 
 
-def _keep(report: Report, n: int, causal: bool, direction: str, runs: dict[str, Callable]) -> None:
+def _keep(
+    report: Report, n: int, causal: bool, direction: str, runs: dict[str, Callable]
+) -> None:
     alone = report.plan.threads == 1 and report.plan.device == "cpu"
     clock = time.process_time if alone else time.perf_counter
     took = interleave(runs, report.plan.rounds, clock=clock, limit=LIMIT)
     for name, best in took.items():
-        row = {"subject": name, "n": n, "causal": causal, "direction": direction, "seconds": best}
+        row = {
+            "subject": name,
+            "n": n,
+            "causal": causal,
+            "direction": direction,
+            "seconds": best,
+        }
         report.times.append(row | {"ratio": best / took[FIRST]})
 
 
@@ -190,9 +225,13 @@ def _weigh(report: Report, n: int) -> None:
             if not _fits(report, name, n, 1, backward):
                 continue
             try:
-                extra = memory.extra_memory(name, n, causal=True, backward=backward, width=report.plan.width)
+                extra = memory.extra_memory(
+                    name, n, causal=True, backward=backward, width=report.plan.width
+                )
             except RuntimeError as error:
                 report.note(f"{name}: memory at T = {n}: {error}")
                 continue
             direction = "backward" if backward else "forward"
-            report.memory.append({"subject": name, "n": n, "direction": direction, "mib": extra})
+            report.memory.append(
+                {"subject": name, "n": n, "direction": direction, "mib": extra}
+            )

@@ -40,7 +40,9 @@ def versions() -> dict[str, str]:
     from course.kernels.cpu import NoCompiler, compiler
 
     try:
-        said = subprocess.run([*compiler(), "--version"], capture_output=True, text=True).stdout
+        said = subprocess.run(
+            [*compiler(), "--version"], capture_output=True, text=True
+        ).stdout
         found["compiler"] = said.partition("\n")[0]
     except NoCompiler:
         found["compiler"] = "none"

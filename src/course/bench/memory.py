@@ -16,7 +16,14 @@ SMALL = 64
 
 
 def extra_memory(
-    name: str, n: int, *, causal: bool, backward: bool, heads: int = 1, width: int = 64, timeout: float = 900
+    name: str,
+    n: int,
+    *,
+    causal: bool,
+    backward: bool,
+    heads: int = 1,
+    width: int = 64,
+    timeout: float = 900,
 ) -> float:
     """Measure what a subject needs beyond the queries, keys and values.
 
@@ -38,7 +45,15 @@ def extra_memory(
     Raises:
         RuntimeError: The process failed; the message is its last line.
     """
-    command = [sys.executable, "-m", "course.bench.memory", name, str(n), str(heads), str(width)]
+    command = [
+        sys.executable,
+        "-m",
+        "course.bench.memory",
+        name,
+        str(n),
+        str(heads),
+        str(width),
+    ]
     command += ["--causal"] * causal + ["--backward"] * backward
     try:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=timeout)

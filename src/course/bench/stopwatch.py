@@ -43,7 +43,9 @@ def interleave(
     return {name: min(took, default=math.inf) for name, took in times.items()}
 
 
-def seconds(run: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+def seconds(
+    run: Callable[[], object], clock: Callable[[], float] = time.perf_counter
+) -> float:
     """The seconds that one run takes, work that it left to a GPU included."""
     _wait()
     start = clock()

@@ -38,7 +38,7 @@ def _naive(n: int, causal: bool, device: torch.device) -> Attention:
 
 
 def _einsum(q: Tensor, k: Tensor, v: Tensor, causal: bool) -> Tensor:
-    from course.attention.backends import einsum
+    from course.kernels.plain import einsum
 
     return einsum(q, k, v, mask=None, bias=None, causal=causal, scale=q.shape[-1] ** -0.5)
 
@@ -47,7 +47,9 @@ def _sdpa(n: int, causal: bool, device: torch.device) -> Attention:
     return lambda q, k, v, causal: F.scaled_dot_product_attention(q, k, v, is_causal=causal)
 
 
-def _backend(module: str, name: str, device: str | None, n: int, causal: bool, on: torch.device) -> Attention:
+def _backend(
+    module: str, name: str, device: str | None, n: int, causal: bool, on: torch.device
+) -> Attention:
     if device is not None and on.type != device:
         raise Unavailable(f"runs on {device} only, not on {on.type}")
     try:
@@ -64,7 +66,9 @@ def _flex(n: int, causal: bool, device: torch.device) -> Attention:
     from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
     fused = _compile(flex_attention)
-    ahead = partial(create_block_mask, lambda b, h, i, j: i >= j, None, None, n, n, device=str(device))
+    ahead = partial(
+        create_block_mask, lambda b, h, i, j: i >= j, None, None, n, n, device=str(device)
+    )
     seen = ahead() if causal else None
     return lambda q, k, v, causal: fused(q, k, v, block_mask=seen)
 

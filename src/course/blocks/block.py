@@ -35,7 +35,11 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, config: Configuration, *, cross: bool = False, generator: torch.Generator | None = None
+        self,
+        config: Configuration,
+        *,
+        cross: bool = False,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -43,7 +47,9 @@ class Block(nn.Module):
         shared = {"bias": config.bias, "generator": generator}
 
         def residual(sublayer: nn.Module) -> Residual:
-            return Residual(sublayer, norm(config), pre_norm=config.pre_norm, dropout=config.dropout)
+            return Residual(
+                sublayer, norm(config), pre_norm=config.pre_norm, dropout=config.dropout
+            )
 
         def attention() -> Residual:
             heads = config.n_heads, config.n_kv_heads
@@ -86,7 +92,11 @@ class Block(nn.Module):
             ValueError: A shape does not fit, or the context is missing or not wanted.
         """
         if (context is None) != (self.cross_attention is None):
-            came = "none came" if context is None else f"one of shape {tuple(context.shape)} came"
+            came = (
+                "none came"
+                if context is None
+                else f"one of shape {tuple(context.shape)} came"
+            )
             wants = "no context" if self.cross_attention is None else "a context"
             raise ValueError(f"Block: this block takes {wants}, but {came}.")
         x = self.self_attention(x, mask=mask, causal=causal, bias=bias, turn=turn)

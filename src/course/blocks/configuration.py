@@ -76,16 +76,24 @@ class Configuration:
             value = getattr(self, name)
             if hint in (int, int | None) and value is not None:
                 if not isinstance(value, int) or isinstance(value, bool):
-                    raise TypeError(f"Configuration: {name} must be an integer, but is {value!r}.")
+                    raise TypeError(
+                        f"Configuration: {name} must be an integer, but is {value!r}."
+                    )
                 if value < 1:
-                    raise ValueError(f"Configuration: {name} must be at least 1, but is {value}.")
+                    raise ValueError(
+                        f"Configuration: {name} must be at least 1, but is {value}."
+                    )
         for name, choices in CHOICES.items():
             value = getattr(self, name)
             if value not in choices:
                 listed = ", ".join(choices)
-                raise ValueError(f"Configuration: {name} must be one of {listed}, but is {value!r}.")
+                raise ValueError(
+                    f"Configuration: {name} must be one of {listed}, but is {value!r}."
+                )
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"Configuration: dropout must be in [0, 1), but is {self.dropout}.")
+            raise ValueError(
+                f"Configuration: dropout must be in [0, 1), but is {self.dropout}."
+            )
 
     @property
     def head_width(self) -> int:

@@ -23,7 +23,9 @@ class Embedding(nn.Module):
         Vaswani et al. (2017), *Attention Is All You Need*, sections 3.4 and 3.5.
     """
 
-    def __init__(self, config: Configuration, *, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, config: Configuration, *, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
         self.config = config
         rows = torch.randn(config.vocabulary, config.d_model, generator=generator)
@@ -33,7 +35,9 @@ class Embedding(nn.Module):
             self.learned = LearnedPositions(config.n_positions, config.d_model, generator)
 
     @checked
-    def forward(self, tokens: Int[Tensor, "batch time"]) -> Float[Tensor, "batch time d_model"]:
+    def forward(
+        self, tokens: Int[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch time d_model"]:
         """Embed tokens.
 
         Args:
@@ -72,7 +76,11 @@ class Head(nn.Module):
     """
 
     def __init__(
-        self, config: Configuration, embedding: Embedding, *, generator: torch.Generator | None = None
+        self,
+        config: Configuration,
+        embedding: Embedding,
+        *,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.scale = config.head_scale
@@ -82,6 +90,8 @@ class Head(nn.Module):
             rows = torch.randn(config.vocabulary, config.d_model, generator=generator)
             self.table = nn.Parameter(rows * config.d_model**-0.5)
 
-    def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch vocabulary"]:
+    def forward(
+        self, x: Float[Tensor, "*batch d_model"]
+    ) -> Float[Tensor, "*batch vocabulary"]:
         """Return one logit for each token of the vocabulary."""
         return (x * self.scale) @ self.table.T

@@ -62,12 +62,16 @@ class FeedForward(nn.Module):
         self.w_gate = nn.Linear(d_model, d_ff, bias) if gated else None
         self.w_out = nn.Linear(d_ff, d_model, bias)
         for linear in filter(None, (self.w_in, self.w_gate, self.w_out)):
-            nn.init.normal_(linear.weight, std=linear.in_features**-0.5, generator=generator)
+            nn.init.normal_(
+                linear.weight, std=linear.in_features**-0.5, generator=generator
+            )
             if bias:
                 nn.init.zeros_(linear.bias)
 
     @checked
-    def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
+    def forward(
+        self, x: Float[Tensor, "*batch d_model"]
+    ) -> Float[Tensor, "*batch d_model"]:
         """Transform each token on its own.
 
         Args:

@@ -24,7 +24,12 @@ class Residual(nn.Module):
     """
 
     def __init__(
-        self, sublayer: nn.Module, norm: nn.Module, *, pre_norm: bool = True, dropout: float = 0.0
+        self,
+        sublayer: nn.Module,
+        norm: nn.Module,
+        *,
+        pre_norm: bool = True,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.sublayer, self.norm, self.pre_norm = sublayer, norm, pre_norm

@@ -94,14 +94,26 @@ class Stack(nn.Module):
         x = self.dropout(x)
         bias, turn = self._bias(x), self._turn(x)
         for block in self.layers:
-            x = block(x, context, mask=mask, context_mask=context_mask, causal=causal, bias=bias, turn=turn)
+            x = block(
+                x,
+                context,
+                mask=mask,
+                context_mask=context_mask,
+                causal=causal,
+                bias=bias,
+                turn=turn,
+            )
         return self.norm(x)
 
     def _bias(self, x: Tensor) -> Tensor | None:
         time = x.shape[1]
         if self.relative is not None:
             return self.relative(time, time)
-        return alibi(self.config.n_heads, time, time).to(x) if self.config.positions == "alibi" else None
+        return (
+            alibi(self.config.n_heads, time, time).to(x)
+            if self.config.positions == "alibi"
+            else None
+        )
 
     def _turn(self, x: Tensor) -> Callable[[Tensor], Tensor] | None:
         if self.config.positions != "rotary":

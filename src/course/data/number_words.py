@@ -41,7 +41,12 @@ def number_words(number: int, language: str = "en") -> str:
 
 @checked
 def number_pairs(
-    n_train: Size, n_test: Size, below: Size, *, languages: tuple[str, str] = ("en", "fr"), seed: int = 0
+    n_train: Size,
+    n_test: Size,
+    below: Size,
+    *,
+    languages: tuple[str, str] = ("en", "fr"),
+    seed: int = 0,
 ) -> NumberPairs:
     """Draw different numbers and write them out in two languages; no number is in both lists.
 
@@ -63,5 +68,8 @@ def number_pairs(
             f"number_pairs: n_train + n_test must be at most below = {below}, but is {n_train + n_test}."
         )
     numbers = random.Random(seed).sample(range(below), n_train + n_test)
-    pairs = [tuple(number_words(number, language) for language in languages) for number in numbers]
+    pairs = [
+        tuple(number_words(number, language) for language in languages)
+        for number in numbers
+    ]
     return NumberPairs(pairs[:n_train], pairs[n_train:])

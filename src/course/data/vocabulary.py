@@ -28,12 +28,18 @@ class Vocabulary:
     """
 
     @checked
-    def __init__(self, texts: Iterable[str], size: Size | None = None, extra: Sequence[str] = ()) -> None:
+    def __init__(
+        self, texts: Iterable[str], size: Size | None = None, extra: Sequence[str] = ()
+    ) -> None:
         special = [*SPECIAL, *extra]
         counts = Counter(word for text in texts for word in text.split())
-        ranked = sorted(counts.keys() - set(special), key=lambda word: (-counts[word], word))
+        ranked = sorted(
+            counts.keys() - set(special), key=lambda word: (-counts[word], word)
+        )
         if size is not None and size <= len(special):
-            raise ValueError(f"Vocabulary: size must be above {len(special)}, but is {size}.")
+            raise ValueError(
+                f"Vocabulary: size must be above {len(special)}, but is {size}."
+            )
         self.words = [*special, *ranked][:size]
         self.numbers = {word: number for number, word in enumerate(self.words)}
 
@@ -78,7 +84,9 @@ def batch(
     """
     lengths = [len(sequence) for sequence in sequences]
     if not lengths or min(lengths) == 0:
-        raise ValueError(f"batch: every sequence must have a token, but the lengths are {lengths}.")
+        raise ValueError(
+            f"batch: every sequence must have a token, but the lengths are {lengths}."
+        )
     tokens = torch.full((len(sequences), max(lengths)), pad)
     for row, sequence in zip(tokens, sequences, strict=True):
         row[: len(sequence)] = torch.tensor(sequence)

@@ -4,6 +4,6 @@ Importing this package does not import torch, so that the command line and the p
 """
 
 from course.exercises.check import NotDone, Wrong, check
-from course.exercises.exercise import Exercise, Mistake
+from course.grading.exercise import Exercise, Mistake
 
 __all__ = ["Exercise", "Mistake", "NotDone", "Wrong", "check"]

@@ -36,9 +36,9 @@ def check(chapter: str, number: int, answer: Any) -> None:
     """
     # The bank and the comparison need torch; the command line and the pytest plugin, which import this
     # package too, do not.
-    from course.exercises.bank import find
-    from course.exercises.diagnosis import diagnose, fits, is_empty
-    from course.exercises.outcome import outcomes
+    from course.bank import find
+    from course.grading.diagnosis import diagnose, fits, is_empty
+    from course.grading.outcome import outcomes
 
     exercise = find(chapter, number)
     blank = answer is Ellipsis or (answer is None and exercise.reference is not None)

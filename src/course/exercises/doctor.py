@@ -41,13 +41,23 @@ def examine() -> list[Finding]:
         _threads,
         _memory,
         lambda: _package("nbval", "pip install -r requirements.txt"),
-        lambda: _package("jupyterlab", "pip install jupyterlab, or open the notebooks in an editor", True),
+        lambda: _package(
+            "jupyterlab", "pip install jupyterlab, or open the notebooks in an editor", True
+        ),
         _kernel,
         lambda: _program(
-            "chromium", ("chromium", "chromium-browser", "google-chrome"), "to print the book as PDF"
+            "chromium",
+            ("chromium", "chromium-browser", "google-chrome"),
+            "to print the book as PDF",
         ),
-        lambda: _program("compiler", ("g++", "clang++", "c++"), "for the chapter on CPU kernels"),
-        lambda: _package("triton", "It is published for Linux only; the chapter on Triton needs it.", True),
+        lambda: _program(
+            "compiler", ("g++", "clang++", "c++"), "for the chapter on CPU kernels"
+        ),
+        lambda: _package(
+            "triton",
+            "It is published for Linux only; the chapter on Triton needs it.",
+            True,
+        ),
         _backends,
     ]
     return [look() for look in looks]
@@ -55,7 +65,10 @@ def examine() -> list[Finding]:
 
 def _python() -> Finding:
     return Finding(
-        "python", sys.version_info >= (3, 11), platform.python_version(), "Install Python 3.11 or later."
+        "python",
+        sys.version_info >= (3, 11),
+        platform.python_version(),
+        "Install Python 3.11 or later.",
     )
 
 
@@ -71,16 +84,25 @@ def _threads() -> Finding:
         import torch
     except Exception as error:  # a broken installation raises OSError, RuntimeError, ...
         return Finding(
-            "threads", False, f"torch does not load ({type(error).__name__})", "Install torch anew."
+            "threads",
+            False,
+            f"torch does not load ({type(error).__name__})",
+            "Install torch anew.",
         )
-    return Finding("threads", True, f"{torch.get_num_threads()} used by torch, {os.cpu_count()} processors")
+    return Finding(
+        "threads",
+        True,
+        f"{torch.get_num_threads()} used by torch, {os.cpu_count()} processors",
+    )
 
 
 def _memory() -> Finding:
     if "SC_PHYS_PAGES" not in getattr(os, "sysconf_names", {}):
         return Finding("memory", True, "unknown")
     size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIGABYTE
-    return Finding("memory", size >= 4, f"{size:.0f} GB", "4 GB are needed; close other programs.")
+    return Finding(
+        "memory", size >= 4, f"{size:.0f} GB", "4 GB are needed; close other programs."
+    )
 
 
 def _backends() -> Finding:
@@ -88,7 +110,7 @@ def _backends() -> Finding:
     try:
         import torch
 
-        from course.attention.choice import SMALL, choose
+        from course.kernels.choice import SMALL, choose
     except Exception as error:
         return Finding("attend", False, type(error).__name__, "Install torch anew.")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -105,12 +127,25 @@ def _kernel() -> Finding:
         session.start()
         reply = session.run("print(6 * 7)")
     except Exception as error:
-        return Finding("kernel", False, type(error).__name__, "pip install -r requirements.txt")
+        return Finding(
+            "kernel", False, type(error).__name__, "pip install -r requirements.txt"
+        )
     finally:
         session.stop()
-    return Finding("kernel", reply.printed == "42\n", "starts", "pip install --force-reinstall ipykernel")
+    return Finding(
+        "kernel",
+        reply.printed == "42\n",
+        "starts",
+        "pip install --force-reinstall ipykernel",
+    )
 
 
 def _program(name: str, commands: tuple[str, ...], purpose: str) -> Finding:
     found = next(filter(None, map(shutil.which, commands)), None)
-    return Finding(name, found is not None, found or "", f"Install {commands[0]} {purpose}.", optional=True)
+    return Finding(
+        name,
+        found is not None,
+        found or "",
+        f"Install {commands[0]} {purpose}.",
+        optional=True,
+    )

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from course.exercises.exercise import Exercise
 from course.exercises.notebooks import (
     CHECK,
     Problem,
@@ -21,6 +20,7 @@ from course.exercises.notebooks import (
     tags,
     text,
 )
+from course.grading.exercise import Exercise
 
 REGION = re.compile(
     r"^(?P<indent>[ \t]*)# solution(?:: *(?P<task>.+?))?[ \t]*\n(?P<body>.*?)^[ \t]*# end solution[ \t]*$",
@@ -44,10 +44,16 @@ def generate(solutions: dict, chapter: str) -> dict:
     cells, number = [], 0
     for part in sections(solutions):
         number = part.number
-        cells += [_exercise_cell(cell, number) for cell in part.cells if not DROPPED & set(tags(cell))]
+        cells += [
+            _exercise_cell(cell, number)
+            for cell in part.cells
+            if not DROPPED & set(tags(cell))
+        ]
     title = next((cell for cell in cells if cell["cell_type"] == "markdown"), None)
     if title:
-        title["source"] = _lines(re.sub(r"(?m)^(# .*)\bSolutions\b", r"\1Exercises", source(title), count=1))
+        title["source"] = _lines(
+            re.sub(r"(?m)^(# .*)\bSolutions\b", r"\1Exercises", source(title), count=1)
+        )
     return {
         "cells": cells,
         "metadata": {
@@ -89,7 +95,9 @@ def solution_chapters() -> list[str]:
     return [path.stem for path in _solutions()]
 
 
-def faults(solutions: dict, chapter: str, bank: Iterable[Exercise] | None = None) -> list[str]:
+def faults(
+    solutions: dict, chapter: str, bank: Iterable[Exercise] | None = None
+) -> list[str]:
     """What is missing or wrong in a solution notebook, one sentence each.
 
     Args:
@@ -106,16 +114,23 @@ def faults(solutions: dict, chapter: str, bank: Iterable[Exercise] | None = None
     parts = sections(solutions)
     numbers = [part.number for part in parts if part.number]
     if not numbers or numbers != list(range(1, len(numbers) + 1)):
-        found.append(f"{chapter}: exercises must be numbered 1, 2, 3, ..., but the headings say {numbers}.")
+        found.append(
+            f"{chapter}: exercises must be numbered 1, 2, 3, ..., but the headings say {numbers}."
+        )
     for part in parts:
         if part.number:
             found += [
-                f"{chapter}, exercise {part.number}: {fault}" for fault in _section_faults(part, chapter)
+                f"{chapter}, exercise {part.number}: {fault}"
+                for fault in _section_faults(part, chapter)
             ]
         elif part.blank_cells or part.check_cells:
-            found.append(f"{chapter}: a blank or a check cell stands outside the exercises.")
+            found.append(
+                f"{chapter}: a blank or a check cell stands outside the exercises."
+            )
     if bank is not None:
-        found += _bank_faults({exercise.number: exercise for exercise in bank}, numbers, chapter)
+        found += _bank_faults(
+            {exercise.number: exercise for exercise in bank}, numbers, chapter
+        )
     return found
 
 
@@ -153,7 +168,9 @@ def _exercise_cell(cell: dict, number: int) -> dict:
     if cell["cell_type"] == "code":
         made |= {"execution_count": None, "outputs": []}
     if "solution" in tags(cell):
-        made["source"] = _lines(REGION.sub(lambda region: _stub(region, number), source(cell)))
+        made["source"] = _lines(
+            REGION.sub(lambda region: _stub(region, number), source(cell))
+        )
         kept.append("blank")
     if kept:
         made["metadata"]["tags"] = kept
@@ -194,7 +211,9 @@ def _section_faults(part: Section, chapter: str) -> list[str]:
     for cell in part.cells:
         has_region = cell["cell_type"] == "code" and bool(REGION.search(source(cell)))
         if has_region != ("solution" in tags(cell)):
-            found.append(f"cell {cell.get('id')!r} has a region without the tag `solution`, or the reverse.")
+            found.append(
+                f"cell {cell.get('id')!r} has a region without the tag `solution`, or the reverse."
+            )
     return found
 
 
@@ -204,19 +223,31 @@ def _check_cell_faults(code: str, number: int, chapter: str) -> list[str]:
         return [f'its check cell does not call check("{chapter}", {number}, name).']
     found = []
     if not isinstance(ast.parse(call[3], mode="eval").body, ast.Name):
-        found.append(f"its check cell checks `{call[3]}`; give the answer a name and check the name.")
+        found.append(
+            f"its check cell checks `{call[3]}`; give the answer a name and check the name."
+        )
     if "from course.exercises import check" not in code:
         found.append("its check cell does not import `check` itself.")
     return found
 
 
 def _bank_faults(bank: dict[int, Exercise], numbers: list[int], chapter: str) -> list[str]:
-    found = [f"{chapter}: exercise {number} is not in the bank." for number in numbers if number not in bank]
+    found = [
+        f"{chapter}: exercise {number} is not in the bank."
+        for number in numbers
+        if number not in bank
+    ]
     found += [
-        f"{chapter}: exercise {number} is only in the bank." for number in bank if number not in numbers
+        f"{chapter}: exercise {number} is only in the bank."
+        for number in bank
+        if number not in numbers
     ]
     for number, exercise in bank.items():
         if not exercise.mistakes:
             found.append(f"{chapter}: exercise {number} knows no mistake.")
-        found += [f"{chapter}: exercise {number} needs {n}." for n in exercise.needs if n >= number]
+        found += [
+            f"{chapter}: exercise {number} needs {n}."
+            for n in exercise.needs
+            if n >= number
+        ]
     return found

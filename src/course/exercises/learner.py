@@ -49,7 +49,9 @@ class LearnerNotebook(pytest.File):
     def collect(self) -> Any:
         """One item per exercise, or one that says why there is none."""
         report = self.config.stash.setdefault(REPORT, {})
-        entry = report.setdefault(str(self.path), {"chapter": None, "problem": None, "exercises": {}})
+        entry = report.setdefault(
+            str(self.path), {"chapter": None, "problem": None, "exercises": {}}
+        )
         self.entry = entry
         try:
             notebook = read(self.path)
@@ -66,7 +68,9 @@ class LearnerNotebook(pytest.File):
         self.waiting = list(self.parts)
         for part in self.parts:
             if part.number:
-                yield ExerciseItem.from_parent(self, name=f"Exercise {part.number}", number=part.number)
+                yield ExerciseItem.from_parent(
+                    self, name=f"Exercise {part.number}", number=part.number
+                )
 
     def teardown(self) -> None:
         """End the kernel."""
@@ -92,7 +96,9 @@ class LearnerNotebook(pytest.File):
             raise Refused(self.entry["problem"])
         if self.kernel is not None:
             return
-        timeout = min(self.config.option.course_timeout, self.config.option.nbval_cell_timeout)
+        timeout = min(
+            self.config.option.course_timeout, self.config.option.nbval_cell_timeout
+        )
         # The name under which the kernel keeps the way back cannot be guessed by a cell.
         self.seal = f"course_{secrets.token_hex(8)}"
         preface = (
@@ -107,7 +113,9 @@ class LearnerNotebook(pytest.File):
             reply = session.start()
         except Exception as error:
             name = type(error).__name__
-            self._give_up(f"The Jupyter kernel does not start ({name}): run `course doctor`.")
+            self._give_up(
+                f"The Jupyter kernel does not start ({name}): run `course doctor`."
+            )
         self.kernel = session
         if reply.status != "ok":
             self._give_up(f"The exercises cannot be loaded: {reply.error or reply.status}.")
@@ -143,19 +151,35 @@ class LearnerNotebook(pytest.File):
             return "not done", reply.message
         if reply.name == "Wrong":
             return "wrong", reply.message
-        if reply.status == "error" and reply.name == "NotImplementedError" and "Exercise " in reply.message:
+        if (
+            reply.status == "error"
+            and reply.name == "NotImplementedError"
+            and "Exercise " in reply.message
+        ):
             return "not done", not_done
         if reply.name == "NameError":
             return self._undefined(part, failures, reply)
-        return "wrong", f"{name} is not right yet: {_ending(reply, 'your code', self.kernel.timeout)}"
+        return (
+            "wrong",
+            f"{name} is not right yet: {_ending(reply, 'your code', self.kernel.timeout)}",
+        )
 
-    def _undefined(self, part: Part, failures: list[Reply], reply: Reply) -> tuple[str, str]:
+    def _undefined(
+        self, part: Part, failures: list[Reply], reply: Reply
+    ) -> tuple[str, str]:
         """The check found no answer: say why, from the cells that failed."""
         name = f"Exercise {part.number}"
-        blanks = [f for f in failures if f.name == "NotImplementedError" and "Exercise " in f.message]
+        blanks = [
+            f
+            for f in failures
+            if f.name == "NotImplementedError" and "Exercise " in f.message
+        ]
         others = [failure for failure in failures if failure not in blanks]
         if others:
-            return "wrong", f"{name} is not right yet: {_ending(others[0], 'its cell', self.kernel.timeout)}"
+            return (
+                "wrong",
+                f"{name} is not right yet: {_ending(others[0], 'its cell', self.kernel.timeout)}",
+            )
         if blanks:
             return "not done", f"{name}: not done yet."
         if part.missing:
@@ -218,7 +242,9 @@ def _unknown(reply: Reply) -> str:
 def _ending(reply: Reply, subject: str, timeout: float) -> str:
     """How a cell ended that did not end well."""
     if reply.status == "timeout":
-        return f"{subject} was stopped after {timeout:g} s: is there a loop that never ends?"
+        return (
+            f"{subject} was stopped after {timeout:g} s: is there a loop that never ends?"
+        )
     if reply.status == "dead":
         return f"{subject} ended the kernel (out of memory, `exit()`, or a crash in compiled code)."
     where = f" (in {reply.line})" if reply.line else ""

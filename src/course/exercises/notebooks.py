@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 HEADING = re.compile(r"^##\s+Exercise\s+(\d+)\s+(★{1,3})\s+(.+?)\s*$", re.MULTILINE)
-HINT = re.compile(r'<details class="hint">\s*<summary>(.*?)</summary>(.*?)</details>', re.DOTALL)
+HINT = re.compile(
+    r'<details class="hint">\s*<summary>(.*?)</summary>(.*?)</details>', re.DOTALL
+)
 OTHER_HEADING = re.compile(r"^##?\s", re.MULTILINE)
 CHECK = re.compile(
-    r"""^check\(\s*["']([\w-]+)["']\s*,\s*(\d+)\s*,\s*(.+?)\s*,?\s*\)\s*$""", re.MULTILINE | re.DOTALL
+    r"""^check\(\s*["']([\w-]+)["']\s*,\s*(\d+)\s*,\s*(.+?)\s*,?\s*\)\s*$""",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -44,7 +47,9 @@ class Section:
     @property
     def hints(self) -> list[str]:
         """The hints in order, as Markdown."""
-        return [text.strip() for cell in self.cells for _, text in HINT.findall(source(cell))]
+        return [
+            text.strip() for cell in self.cells for _, text in HINT.findall(source(cell))
+        ]
 
     @property
     def check_cells(self) -> list[dict]:
@@ -76,9 +81,13 @@ def chapters() -> list[str]:
 
 def chapters_in_order() -> list[str]:
     """Names of the chapters that have exercises, in the order of the book; those it lacks come last."""
-    table = next(filter(Path.is_file, (root() / "_toc.yml", root().parent / "_toc.yml")), None)
+    table = next(
+        filter(Path.is_file, (root() / "_toc.yml", root().parent / "_toc.yml")), None
+    )
     order = re.findall(r"/exercises/(\w+)", table.read_text("utf-8")) if table else []
-    return sorted(chapters(), key=lambda name: order.index(name) if name in order else len(order))
+    return sorted(
+        chapters(), key=lambda name: order.index(name) if name in order else len(order)
+    )
 
 
 def exercises(chapter: str) -> Path:
@@ -119,14 +128,18 @@ def read(path: Path) -> dict:
 def _remedy(path: Path) -> str:
     """How a learner goes on after a broken file."""
     name = path.stem if path.stem in chapters() else "NAME"
-    return f"`course start {name} --force` starts anew and keeps a backup of the broken file."
+    return (
+        f"`course start {name} --force` starts anew and keeps a backup of the broken file."
+    )
 
 
 def _is_notebook(notebook: Any) -> bool:
     if not isinstance(notebook, dict) or notebook.get("nbformat", 4) != 4:
         return False
     cells = notebook.get("cells")
-    return isinstance(cells, list) and all(isinstance(cell, dict) and "cell_type" in cell for cell in cells)
+    return isinstance(cells, list) and all(
+        isinstance(cell, dict) and "cell_type" in cell for cell in cells
+    )
 
 
 def text(notebook: dict) -> str:
@@ -160,9 +173,14 @@ def learner_chapter(notebook: dict, path: Path) -> str | None:
     if chapter := chapter_of(notebook):
         return chapter
     chapter = path.stem
-    if chapter not in chapters() or path.resolve().parent == (root() / "solutions").resolve():
+    if (
+        chapter not in chapters()
+        or path.resolve().parent == (root() / "solutions").resolve()
+    ):
         return None
-    wanted = [cell for part in sections(read(exercises(chapter))) for cell in part.check_cells]
+    wanted = [
+        cell for part in sections(read(exercises(chapter))) for cell in part.check_cells
+    ]
     ids, sources = {cell["id"] for cell in wanted}, {source(cell) for cell in wanted}
     known = (cell.get("id") in ids or source(cell) in sources for cell in notebook["cells"])
     return chapter if any(known) else None

@@ -5,29 +5,121 @@ from __future__ import annotations
 import re
 
 FENCE = re.compile(r"^```[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
-ROLE = re.compile(r"(?P<before>\b(?:[Ee]quation|[Cc]hapter) )?\{(?P<role>[\w:]+)\}`(?P<text>[^`]*)`")
+ROLE = re.compile(
+    r"(?P<before>\b(?:[Ee]quation|[Cc]hapter) )?\{(?P<role>[\w:]+)\}`(?P<text>[^`]*)`"
+)
 MATH = re.compile(r"\$\$(.+?)\$\$(?:[ \t]*\([\w-]+\))?|(?<!\\)\$(.+?)(?<!\\)\$", re.DOTALL)
 CODE = re.compile(r"`[^`]+`")
 LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 STRONG = re.compile(r"(?<!\w)(\*\*|\*|__)(?=\S)(.+?)(?<=\S)\1(?!\w)", re.DOTALL)
 
 SYMBOLS = {
-    **{"top": "ᵀ", "cdot": "·", "times": "×", "pm": "±", "odot": "⊙", "circ": "∘", "sum": "Σ", "int": "∫"},
-    **{"le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "approx": "≈", "in": "∈"},
-    **{"ll": "≪", "gg": "≫", "to": "→", "leftarrow": "←", "infty": "∞", "partial": "∂", "nabla": "∇"},
-    **{"ldots": "…", "dots": "…", "cdots": "…", "langle": "⟨", "rangle": "⟩", "lVert": "‖", "rVert": "‖"},
-    **{"lvert": "|", "rvert": "|", "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "ell": "ℓ"},
-    **{"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "varepsilon": "ε", "epsilon": "ε", "eta": "η"},
-    **{"theta": "θ", "lambda": "λ", "mu": "μ", "xi": "ξ", "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ"},
-    **{"phi": "φ", "varphi": "φ", "chi": "χ", "psi": "ψ", "omega": "ω", "kappa": "κ", "Delta": "Δ"},
+    **{
+        "top": "ᵀ",
+        "cdot": "·",
+        "times": "×",
+        "pm": "±",
+        "odot": "⊙",
+        "circ": "∘",
+        "sum": "Σ",
+        "int": "∫",
+    },
+    **{
+        "le": "≤",
+        "leq": "≤",
+        "ge": "≥",
+        "geq": "≥",
+        "ne": "≠",
+        "neq": "≠",
+        "approx": "≈",
+        "in": "∈",
+    },
+    **{
+        "ll": "≪",
+        "gg": "≫",
+        "to": "→",
+        "leftarrow": "←",
+        "infty": "∞",
+        "partial": "∂",
+        "nabla": "∇",
+    },
+    **{
+        "ldots": "…",
+        "dots": "…",
+        "cdots": "…",
+        "langle": "⟨",
+        "rangle": "⟩",
+        "lVert": "‖",
+        "rVert": "‖",
+    },
+    **{
+        "lvert": "|",
+        "rvert": "|",
+        "lfloor": "⌊",
+        "rfloor": "⌋",
+        "lceil": "⌈",
+        "rceil": "⌉",
+        "ell": "ℓ",
+    },
+    **{
+        "alpha": "α",
+        "beta": "β",
+        "gamma": "γ",
+        "delta": "δ",
+        "varepsilon": "ε",
+        "epsilon": "ε",
+        "eta": "η",
+    },
+    **{
+        "theta": "θ",
+        "lambda": "λ",
+        "mu": "μ",
+        "xi": "ξ",
+        "pi": "π",
+        "rho": "ρ",
+        "sigma": "σ",
+        "tau": "τ",
+    },
+    **{
+        "phi": "φ",
+        "varphi": "φ",
+        "chi": "χ",
+        "psi": "ψ",
+        "omega": "ω",
+        "kappa": "κ",
+        "Delta": "Δ",
+    },
     **{"Sigma": "Σ", "Pi": "Π", "Phi": "Φ"},
     **{"Omega": "Ω", "iff": "⇔", "Longrightarrow": "⇒", "prod": "Π"},
-    **{name: name for name in ("log", "exp", "max", "min", "cos", "sin", "tanh", "Pr", "ln", "det")},
-    **{"quad": " ", "qquad": " ", ",": " ", ";": " ", " ": " ", ":": " ", "!": "", "{": "{", "}": "}"},
+    **{
+        name: name
+        for name in ("log", "exp", "max", "min", "cos", "sin", "tanh", "Pr", "ln", "det")
+    },
+    **{
+        "quad": " ",
+        "qquad": " ",
+        ",": " ",
+        ";": " ",
+        " ": " ",
+        ":": " ",
+        "!": "",
+        "{": "{",
+        "}": "}",
+    },
     **dict.fromkeys(("left", "right", "bigl", "bigr", "Bigl", "Bigr", "big", "Big"), ""),
     **{"%": "%", "_": "_", "$": "$", "&": "&", "#": "#"},
 }
-DRESS = ("text", "mathbb", "mathbf", "mathrm", "mathcal", "operatorname", "texttt", "textbf", "boldsymbol")
+DRESS = (
+    "text",
+    "mathbb",
+    "mathbf",
+    "mathrm",
+    "mathcal",
+    "operatorname",
+    "texttt",
+    "textbf",
+    "boldsymbol",
+)
 ACCENTS = {"hat": "\u0302", "tilde": "\u0303", "bar": "\u0304", "overline": "\u0304"}
 POWERS = dict(zip("0123456789+-−nTᵀ", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿᵀᵀ", strict=True))
 TOKEN = re.compile(r"\\[a-zA-Z]+\s*|\\.|[{}^_]|[^\\{}^_]+", re.DOTALL)
@@ -133,7 +225,9 @@ def _role(found: re.Match) -> str:
     before = found["before"] or ""
     if titled:
         return before + titled[1]
-    text = {"eq": f"'{found['text']}'", "doc": found["text"].rpartition("/")[2]}.get(found["role"])
+    text = {"eq": f"'{found['text']}'", "doc": found["text"].rpartition("/")[2]}.get(
+        found["role"]
+    )
     if text is None:
         return before + found["text"]
     noun = {"eq": "equation ", "doc": "chapter "}[found["role"]]

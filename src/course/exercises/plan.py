@@ -74,7 +74,9 @@ def _match(cells: list[dict], given: list[dict]) -> list[int | None]:
         if matches[position] is not None:
             continue
         for index, candidate in enumerate(given):
-            same = candidate["cell_type"] == cell["cell_type"] and source(candidate) == source(cell)
+            same = candidate["cell_type"] == cell["cell_type"] and source(
+                candidate
+            ) == source(cell)
             if same and index not in found:
                 matches[position] = index
                 found.add(index)

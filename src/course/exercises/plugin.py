@@ -23,11 +23,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="how long one cell of a learner's notebook may run",
     )
-    group.addoption("--course-report", metavar="FILE", help="write how each exercise stands, as JSON")
+    group.addoption(
+        "--course-report", metavar="FILE", help="write how each exercise stands, as JSON"
+    )
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> Generator[None, Any, Any]:
     """Replace nbval's collector for notebooks with exercises."""
     collectors = yield
     option = parent.config.option

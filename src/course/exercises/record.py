@@ -10,7 +10,9 @@ from course.exercises.workspace import folder
 
 def states(chapter: str) -> dict[int, str]:
     """How the exercises of a chapter stood when last checked."""
-    return {int(number): state for number, state in _entry(_read(), chapter, "states").items()}
+    return {
+        int(number): state for number, state in _entry(_read(), chapter, "states").items()
+    }
 
 
 def keep_states(chapter: str, states: dict[int, str]) -> None:
@@ -20,12 +22,16 @@ def keep_states(chapter: str, states: dict[int, str]) -> None:
 
 def hints(chapter: str) -> dict[int, int]:
     """How many hints of each exercise were read."""
-    return {int(number): count for number, count in _entry(_read(), chapter, "hints").items()}
+    return {
+        int(number): count for number, count in _entry(_read(), chapter, "hints").items()
+    }
 
 
 def keep_hints(chapter: str, number: int, count: int) -> None:
     """Keep that `count` hints of an exercise were read."""
-    _keep(chapter, "hints", {str(n): c for n, c in (hints(chapter) | {number: count}).items()})
+    _keep(
+        chapter, "hints", {str(n): c for n, c in (hints(chapter) | {number: count}).items()}
+    )
 
 
 def _file() -> Path:
@@ -44,7 +50,9 @@ def _read() -> dict:
 def _entry(known: dict, chapter: str, what: str) -> dict:
     entry = known.get(chapter)
     found = entry.get(what) if isinstance(entry, dict) else None
-    return {k: v for k, v in found.items() if k.isdecimal()} if isinstance(found, dict) else {}
+    return (
+        {k: v for k, v in found.items() if k.isdecimal()} if isinstance(found, dict) else {}
+    )
 
 
 def _keep(chapter: str, what: str, value: dict) -> None:

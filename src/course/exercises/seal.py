@@ -11,9 +11,9 @@ import json
 import sys
 from collections.abc import Callable
 
-import course.exercises.diagnosis
-import course.exercises.outcome  # noqa: F401  (loaded now, so that it is sealed too)
-from course.exercises.bank import load
+import course.grading.diagnosis
+import course.grading.outcome  # noqa: F401  (loaded now, so that it is sealed too)
+from course.bank import load
 
 
 def seal() -> Callable[[], None]:

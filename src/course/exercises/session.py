@@ -104,7 +104,9 @@ class Session:
         if not self._alive():
             return Reply("dead")
         self._kernel.interrupt()
-        if not self._wait(message, time.monotonic() + PATIENCE, printed) or not self._reply(message, ""):
+        if not self._wait(message, time.monotonic() + PATIENCE, printed) or not self._reply(
+            message, ""
+        ):
             self.stop()
         return Reply("timeout")
 

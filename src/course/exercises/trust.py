@@ -17,4 +17,6 @@ def trust(path: Path) -> None:
         return
     command = [sys.executable, "-m", "jupyter", "trust", str(path)]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
+        subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE
+        )

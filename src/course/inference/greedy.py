@@ -14,7 +14,10 @@ from course.shapes import Size, checked
 @checked
 @torch.no_grad()
 def greedy(
-    score: Callable[[Tensor], Tensor], tokens: Int[Tensor, "batch time"], n_new: Size, end: int | None = None
+    score: Callable[[Tensor], Tensor],
+    tokens: Int[Tensor, "batch time"],
+    n_new: Size,
+    end: int | None = None,
 ) -> Int[Tensor, "batch longer"]:
     """Append the most probable token, again and again, equation :eq:`greedy-decoding`.
 

@@ -29,9 +29,15 @@ class LiveBytes(TorchDispatchMode):
     def __torch_dispatch__(
         self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        given = {_storage(x).data_ptr() for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)}
+        given = {
+            _storage(x).data_ptr()
+            for x in tree_leaves((args, kwargs))
+            if isinstance(x, torch.Tensor)
+        }
         out = function(*args, **(kwargs or {}))
-        self._alive = {at: (ref, size) for at, (ref, size) in self._alive.items() if not ref.expired()}
+        self._alive = {
+            at: (ref, size) for at, (ref, size) in self._alive.items() if not ref.expired()
+        }
         for x in tree_leaves(out):
             if isinstance(x, torch.Tensor) and _storage(x).data_ptr() not in given:
                 storage = _storage(x)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from course.attention.normalizer import finite
-from course.attention.partial import Partial, partial
+from course.formulas.normalizer import finite
+from course.formulas.partial import Partial, partial
 from course.kernels.tiles import Tiles, blocks, part, wide
 
 TILE = 256, 256
@@ -79,7 +79,13 @@ def forward(tiles: Tiles, v: Tensor, tile: tuple[int, int]) -> tuple[Tensor, Ten
 
 
 def backward(
-    tiles: Tiles, v: Tensor, out: Tensor, lse: Tensor, grad: Tensor, tile: tuple[int, int], needs_bias: bool
+    tiles: Tiles,
+    v: Tensor,
+    out: Tensor,
+    lse: Tensor,
+    grad: Tensor,
+    tile: tuple[int, int],
+    needs_bias: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
     """Return the gradients of queries, keys, values and bias, equations :eq:`flash-backward`."""
     q, k = tiles.q, tiles.k
@@ -124,7 +130,9 @@ class _Tiled(torch.autograd.Function):
         q, k, v, bias, mask, out, lse = ctx.saved_tensors
         causal, scale, tile = ctx.options
         tiles = Tiles(q, k, mask, bias, causal, scale)
-        *grads, grad_bias = backward(tiles, v, out, lse, grad, tile, ctx.needs_input_grad[3])
+        *grads, grad_bias = backward(
+            tiles, v, out, lse, grad, tile, ctx.needs_input_grad[3]
+        )
         if grad_bias is not None:
             grad_bias = grad_bias.to(bias.dtype)
         return *grads, grad_bias, None, None, None, None
@@ -134,4 +142,6 @@ def _group(x: Tensor | None, n_groups: int) -> Tensor | None:
     """Give each group of heads an axis of its own; one head becomes a group of one, which broadcasts."""
     if x is None:
         return None
-    return x.unsqueeze(-3) if x.shape[-3] in (1, n_groups) else x.unflatten(-3, (n_groups, -1))
+    return (
+        x.unsqueeze(-3) if x.shape[-3] in (1, n_groups) else x.unflatten(-3, (n_groups, -1))
+    )

@@ -17,7 +17,8 @@ def blocks(n: int, size: int) -> Iterator[slice]:
 def part(x: Tensor, rows: slice, columns: slice) -> Tensor:
     """The part of `x` that belongs to a tile; axes of size 1 belong to every tile."""
     rows, columns = (
-        index if size > 1 else slice(None) for index, size in zip((rows, columns), x.shape[-2:], strict=True)
+        index if size > 1 else slice(None)
+        for index, size in zip((rows, columns), x.shape[-2:], strict=True)
     )
     return x[..., rows, columns]
 
@@ -64,7 +65,9 @@ class Tiles:
             scores.masked_fill_(~part(self.mask, rows, columns), -torch.inf)
         diagonal = rows.start + self._shift - columns.start
         if self.causal and diagonal < columns.stop - columns.start - 1:
-            ahead = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).triu(diagonal + 1)
+            ahead = torch.ones(
+                scores.shape[-2:], dtype=torch.bool, device=scores.device
+            ).triu(diagonal + 1)
             scores.masked_fill_(ahead, -torch.inf)
         return scores
 

@@ -7,4 +7,14 @@ from course.models.recall import Recall
 from course.models.t5 import t5
 from course.models.transformer import Transformer, original
 
-__all__ = ["BERT", "GPT", "Recall", "Transformer", "bert", "gpt2", "llama", "original", "t5"]
+__all__ = [
+    "BERT",
+    "GPT",
+    "Recall",
+    "Transformer",
+    "bert",
+    "gpt2",
+    "llama",
+    "original",
+    "t5",
+]

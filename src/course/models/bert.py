@@ -25,16 +25,24 @@ class BERT(nn.Module):
     """
 
     def __init__(
-        self, config: Configuration, n_segments: int = 2, *, generator: torch.Generator | None = None
+        self,
+        config: Configuration,
+        n_segments: int = 2,
+        *,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self.embedding = Embedding(config, generator=generator)
-        self.segments = nn.Parameter(0.02 * torch.randn(n_segments, config.d_model, generator=generator))
+        self.segments = nn.Parameter(
+            0.02 * torch.randn(n_segments, config.d_model, generator=generator)
+        )
         self.norm = LayerNorm(config.d_model, config.eps)
         self.stack = Stack(config, generator=generator)
         self.transform = nn.Linear(config.d_model, config.d_model)
-        nn.init.normal_(self.transform.weight, std=config.d_model**-0.5, generator=generator)
+        nn.init.normal_(
+            self.transform.weight, std=config.d_model**-0.5, generator=generator
+        )
         nn.init.zeros_(self.transform.bias)
         self.head_norm = LayerNorm(config.d_model, config.eps)
         self.head = Head(config, self.embedding, generator=generator)
@@ -72,7 +80,9 @@ class BERT(nn.Module):
         segments: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, "batch time vocabulary"]:
         """Score what each token should be; see :meth:`encode` for the arguments."""
-        x = ACTIVATIONS[self.config.activation](self.transform(self.encode(tokens, mask, segments)))
+        x = ACTIVATIONS[self.config.activation](
+            self.transform(self.encode(tokens, mask, segments))
+        )
         return self.head(self.head_norm(x)) + self.head_bias
 
 
@@ -86,6 +96,18 @@ def bert(**sizes: Any) -> Configuration:
     Source:
         Devlin et al. (2019), *BERT*, section 3.
     """
-    base = {"vocabulary": 30_522, "d_model": 768, "n_heads": 12, "n_layers": 12, "d_ff": 3072} | sizes
-    kind = {"positions": "learned", "activation": "gelu", "pre_norm": False, "eps": 1e-12, "dropout": 0.1}
+    base = {
+        "vocabulary": 30_522,
+        "d_model": 768,
+        "n_heads": 12,
+        "n_layers": 12,
+        "d_ff": 3072,
+    } | sizes
+    kind = {
+        "positions": "learned",
+        "activation": "gelu",
+        "pre_norm": False,
+        "eps": 1e-12,
+        "dropout": 0.1,
+    }
     return Configuration(**{**kind, **base})

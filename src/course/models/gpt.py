@@ -23,7 +23,9 @@ class GPT(nn.Module):
         Radford et al. (2018), *Improving Language Understanding by Generative Pre-Training*, section 3.1.
     """
 
-    def __init__(self, config: Configuration, *, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, config: Configuration, *, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
         self.config = config
         self.embedding = Embedding(config, generator=generator)
@@ -66,6 +68,12 @@ def gpt2(**sizes: Any) -> Configuration:
     Source:
         Radford et al. (2019), *Language Models are Unsupervised Multitask Learners*, table 2.
     """
-    base = {"vocabulary": 50_257, "d_model": 768, "n_heads": 12, "n_layers": 12, "n_positions": 1024} | sizes
+    base = {
+        "vocabulary": 50_257,
+        "d_model": 768,
+        "n_heads": 12,
+        "n_layers": 12,
+        "n_positions": 1024,
+    } | sizes
     kind = {"positions": "learned", "activation": "gelu_tanh", "d_ff": 4 * base["d_model"]}
     return Configuration(**{**kind, **base})

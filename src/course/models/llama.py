@@ -18,7 +18,13 @@ def llama(**sizes: Any) -> Configuration:
         Touvron et al. (2023), *LLaMA: Open and Efficient Foundation Language Models*, section 2.2; Llama Team
         (2024), *The Llama 3 Herd of Models*, table 3.
     """
-    base = {"vocabulary": 128_256, "d_model": 4096, "n_heads": 32, "n_kv_heads": 8, "n_layers": 32}
+    base = {
+        "vocabulary": 128_256,
+        "d_model": 4096,
+        "n_heads": 32,
+        "n_kv_heads": 8,
+        "n_layers": 32,
+    }
     kind = {
         "positions": "rotary",
         "rotary_base": 500_000.0,

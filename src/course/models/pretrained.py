@@ -25,7 +25,12 @@ from course.models.transformer import Transformer
 
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_new": "gelu_tanh", "silu": "silu"}
 MODELS = {"BERT": BERT, "GPT": GPT, "Transformer": Transformer}
-FAMILIES: dict[str, Callable[..., Configuration]] = {"bert": bert, "gpt2": gpt2, "llama": llama, "t5": t5}
+FAMILIES: dict[str, Callable[..., Configuration]] = {
+    "bert": bert,
+    "gpt2": gpt2,
+    "llama": llama,
+    "t5": t5,
+}
 
 
 def load(config: Any, state: dict[str, Tensor]) -> nn.Module:
@@ -67,8 +72,12 @@ def copy_weights(model: nn.Module, state: dict[str, Tensor], model_type: str) ->
         weight = state[name].T if re.search(family["transposed"], name) else state[name]
         expected = (sum(len(part) for part in ours), *ours[0].shape[1:])
         if weight.shape != expected:
-            raise ValueError(f"load: {name} must be {expected}, but is {tuple(weight.shape)}.")
-        for part, piece in zip(ours, weight.split([len(part) for part in ours]), strict=True):
+            raise ValueError(
+                f"load: {name} must be {expected}, but is {tuple(weight.shape)}."
+            )
+        for part, piece in zip(
+            ours, weight.split([len(part) for part in ours]), strict=True
+        ):
             part.data.copy_(piece)
 
 
@@ -86,8 +95,12 @@ def export(model: nn.Module, model_type: str) -> dict[str, Tensor]:
     state = {}
     for name, ours in _grouped(model, family).items():
         weight = torch.cat([part.detach() for part in ours])
-        state[name] = weight.T.contiguous() if re.search(family["transposed"], name) else weight
-    return state | {copy: state[name].clone() for copy, name in family.get("copies", {}).items()}
+        state[name] = (
+            weight.T.contiguous() if re.search(family["transposed"], name) else weight
+        )
+    return state | {
+        copy: state[name].clone() for copy, name in family.get("copies", {}).items()
+    }
 
 
 def configuration(config: Any) -> Configuration:
@@ -102,8 +115,12 @@ def configuration(config: Any) -> Configuration:
         required["num_decoder_layers"] = config.num_layers
     for name, value in required.items():
         if str(getattr(config, name)) != str(value):
-            raise ValueError(f"load: {name} must be {value}, but is {getattr(config, name)}.")
-    settings = {ours: getattr(config, theirs) for ours, theirs in family["settings"].items()}
+            raise ValueError(
+                f"load: {name} must be {value}, but is {getattr(config, name)}."
+            )
+    settings = {
+        ours: getattr(config, theirs) for ours, theirs in family["settings"].items()
+    }
     activation = settings["activation"]
     if activation not in ACTIVATIONS:
         raise ValueError(
@@ -114,7 +131,9 @@ def configuration(config: Any) -> Configuration:
     if config.model_type == "llama":
         rotary = config.rope_parameters
         if rotary["rope_type"] != "default":
-            raise ValueError(f"load: rope_type must be 'default', but is {rotary['rope_type']!r}.")
+            raise ValueError(
+                f"load: rope_type must be 'default', but is {rotary['rope_type']!r}."
+            )
         ours = replace(ours, rotary_base=rotary["rope_theta"])
     if config.model_type == "t5" and not config.scale_decoder_outputs:
         ours = replace(ours, head_scale=1.0, tied=False)
@@ -122,7 +141,11 @@ def configuration(config: Any) -> Configuration:
 
 
 def first_difference(
-    ours: nn.Module, theirs: nn.Module, run: Callable[[nn.Module], Any], model_type: str, bound: float = 1e-5
+    ours: nn.Module,
+    theirs: nn.Module,
+    run: Callable[[nn.Module], Any],
+    model_type: str,
+    bound: float = 1e-5,
 ) -> str | None:
     """Run both models and name the first layer that differs, or None if none does.
 
@@ -138,7 +161,9 @@ def first_difference(
     """
     family = _family(model_type)
     pairs = {
-        name: their for name, _ in ours.named_modules() if (their := _theirs(name, family, ours)) != name
+        name: their
+        for name, _ in ours.named_modules()
+        if (their := _theirs(name, family, ours)) != name
     }
     found = _outputs(theirs, set(pairs.values()), run)
     for name, output in _outputs(ours, set(pairs), run).items():
@@ -151,7 +176,9 @@ def first_difference(
     return None
 
 
-def _outputs(model: nn.Module, names: set[str], run: Callable[[nn.Module], Any]) -> dict[str, Tensor]:
+def _outputs(
+    model: nn.Module, names: set[str], run: Callable[[nn.Module], Any]
+) -> dict[str, Tensor]:
     """What the named modules of a model give, in the order in which they run."""
     found: dict[str, Tensor] = {}
 
@@ -161,7 +188,11 @@ def _outputs(model: nn.Module, names: set[str], run: Callable[[nn.Module], Any])
 
         return hook
 
-    hooks = [m.register_forward_hook(keep(name)) for name, m in model.named_modules() if name in names]
+    hooks = [
+        m.register_forward_hook(keep(name))
+        for name, m in model.named_modules()
+        if name in names
+    ]
     try:
         with torch.no_grad():
             run(model)
@@ -173,12 +204,16 @@ def _outputs(model: nn.Module, names: set[str], run: Callable[[nn.Module], Any])
 
 @cache
 def _families() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(resources.files("course.models").joinpath("pretrained.toml").read_text("utf-8"))
+    return tomllib.loads(
+        resources.files("course.models").joinpath("pretrained.toml").read_text("utf-8")
+    )
 
 
 def _family(model_type: str) -> dict[str, Any]:
     if model_type not in _families():
-        raise ValueError(f"model_type must be one of {', '.join(_families())}, but is {model_type!r}.")
+        raise ValueError(
+            f"model_type must be one of {', '.join(_families())}, but is {model_type!r}."
+        )
     return _families()[model_type]
 
 
@@ -187,7 +222,11 @@ def _theirs(name: str, family: dict[str, Any], model: nn.Module) -> str:
     for pattern, replacement in family["names"].items():
         name = re.sub(pattern, replacement, name)
     # T5 numbers its first projections only where there are two of them.
-    return name if model.config.gated else name.replace("DenseReluDense.wi_1", "DenseReluDense.wi")
+    return (
+        name
+        if model.config.gated
+        else name.replace("DenseReluDense.wi_1", "DenseReluDense.wi")
+    )
 
 
 def _grouped(model: nn.Module, family: dict[str, Any]) -> dict[str, list[Tensor]]:

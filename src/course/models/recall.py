@@ -30,7 +30,12 @@ class Recall(nn.Module):
 
     @checked
     def __init__(
-        self, n_symbols: Size, d_model: Size, attention: Callable = attend, *, generator: torch.Generator
+        self,
+        n_symbols: Size,
+        d_model: Size,
+        attention: Callable = attend,
+        *,
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
 
@@ -38,7 +43,9 @@ class Recall(nn.Module):
             return nn.Parameter(std * torch.randn(rows, d_model, generator=generator))
 
         self.key, self.value = table(n_symbols, 1.0), table(n_symbols, 1.0)
-        self.w_q, self.w_k, self.w_v, self.w_o = (table(d_model, d_model**-0.5) for _ in range(4))
+        self.w_q, self.w_k, self.w_v, self.w_o = (
+            table(d_model, d_model**-0.5) for _ in range(4)
+        )
         self.attention = attention
 
     @checked

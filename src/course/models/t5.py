@@ -21,7 +21,22 @@ def t5(**sizes: Any) -> Configuration:
         Raffel et al. (2020), *Exploring the Limits of Transfer Learning*, section 2.1 and the code published
         with it.
     """
-    base = {"vocabulary": 32_128, "d_model": 512, "n_heads": 8, "d_head": 64, "n_layers": 6, "d_ff": 2048}
+    base = {
+        "vocabulary": 32_128,
+        "d_model": 512,
+        "n_heads": 8,
+        "d_head": 64,
+        "n_layers": 6,
+        "d_ff": 2048,
+    }
     base |= sizes
-    kind = {"positions": "relative", "norm": "rms", "eps": 1e-6, "bias": False, "scale": 1.0}
-    return Configuration(**{**kind, "head_scale": base["d_model"] ** -0.5, "dropout": 0.1, **base})
+    kind = {
+        "positions": "relative",
+        "norm": "rms",
+        "eps": 1e-6,
+        "bias": False,
+        "scale": 1.0,
+    }
+    return Configuration(
+        **{**kind, "head_scale": base["d_model"] ** -0.5, "dropout": 0.1, **base}
+    )

@@ -23,7 +23,9 @@ class Transformer(nn.Module):
         Vaswani et al. (2017), *Attention Is All You Need*, section 3.
     """
 
-    def __init__(self, config: Configuration, *, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, config: Configuration, *, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
         self.config = config
         self.embedding = Embedding(config, generator=generator)
@@ -32,7 +34,9 @@ class Transformer(nn.Module):
         self.head = Head(config, self.embedding, generator=generator)
 
     def encode(
-        self, source: Int[Tensor, "batch source"], mask: Bool[Tensor, "batch 1 1 source"] | None = None
+        self,
+        source: Int[Tensor, "batch source"],
+        mask: Bool[Tensor, "batch 1 1 source"] | None = None,
     ) -> Float[Tensor, "batch source d_model"]:
         """Read the source once; decoding uses the result at every step."""
         return self.encoder(self.embedding(source), mask=mask)
@@ -83,6 +87,15 @@ def original(**sizes: Any) -> Configuration:
     Source:
         Vaswani et al. (2017), *Attention Is All You Need*, table 3, first row.
     """
-    base = {"vocabulary": 37_000, "d_model": 512, "n_heads": 8, "n_layers": 6, "d_ff": 2048, "dropout": 0.1}
+    base = {
+        "vocabulary": 37_000,
+        "d_model": 512,
+        "n_heads": 8,
+        "n_layers": 6,
+        "d_ff": 2048,
+        "dropout": 0.1,
+    }
     base |= sizes
-    return Configuration(**{"pre_norm": False, "embedding_scale": base["d_model"] ** 0.5, **base})
+    return Configuration(
+        **{"pre_norm": False, "embedding_scale": base["d_model"] ** 0.5, **base}
+    )

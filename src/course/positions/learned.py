@@ -27,12 +27,18 @@ class LearnedPositions(nn.Module):
     """
 
     @checked
-    def __init__(self, n_positions: Size, d_model: Size, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, n_positions: Size, d_model: Size, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
-        self.table = nn.Parameter(0.02 * torch.randn(n_positions, d_model, generator=generator))
+        self.table = nn.Parameter(
+            0.02 * torch.randn(n_positions, d_model, generator=generator)
+        )
 
     @checked
-    def forward(self, x: Float[Tensor, "*batch time d_model"]) -> Float[Tensor, "*batch time d_model"]:
+    def forward(
+        self, x: Float[Tensor, "*batch time d_model"]
+    ) -> Float[Tensor, "*batch time d_model"]:
         """Add the rows of the first positions to `x`.
 
         Args:

@@ -95,7 +95,9 @@ def rotate(
 
 
 @checked
-def interleaved_to_halves(x: Float[Tensor, "*batch d_head"]) -> Float[Tensor, "*batch d_head"]:
+def interleaved_to_halves(
+    x: Float[Tensor, "*batch d_head"],
+) -> Float[Tensor, "*batch d_head"]:
     """Reorder the last axis from pairs ``(0, 1), (2, 3), …`` to the halves that :func:`rotate` expects.
 
     Equation :eq:`rotary-layouts`. Applied to the columns of :math:`W_Q` and :math:`W_K`, head by head, it
@@ -116,7 +118,9 @@ def interleaved_to_halves(x: Float[Tensor, "*batch d_head"]) -> Float[Tensor, "*
 
 
 @checked
-def halves_to_interleaved(x: Float[Tensor, "*batch d_head"]) -> Float[Tensor, "*batch d_head"]:
+def halves_to_interleaved(
+    x: Float[Tensor, "*batch d_head"],
+) -> Float[Tensor, "*batch d_head"]:
     """Undo :func:`interleaved_to_halves`.
 
     Args:
@@ -135,11 +139,15 @@ def halves_to_interleaved(x: Float[Tensor, "*batch d_head"]) -> Float[Tensor, "*
 
 def _check_even(function: str, x: Tensor) -> None:
     if x.shape[-1] % 2:
-        raise ValueError(f"{function}: the last axis of x must be even, but it has {x.shape[-1]} channels.")
+        raise ValueError(
+            f"{function}: the last axis of x must be even, but it has {x.shape[-1]} channels."
+        )
 
 
 @checked
-def interpolated_frequencies(frequencies: Float64[Tensor, "half"], factor: float) -> Float64[Tensor, "half"]:
+def interpolated_frequencies(
+    frequencies: Float64[Tensor, "half"], factor: float
+) -> Float64[Tensor, "half"]:
     """Return :math:`\\theta_l/\\kappa`: position interpolation, equation :eq:`rotary-interpolation`.
 
     Args:
@@ -162,7 +170,9 @@ def interpolated_frequencies(frequencies: Float64[Tensor, "half"], factor: float
 
 
 @checked
-def ntk_frequencies(d_head: Size, factor: float, base: float = 10_000.0) -> Float64[Tensor, "half"]:
+def ntk_frequencies(
+    d_head: Size, factor: float, base: float = 10_000.0
+) -> Float64[Tensor, "half"]:
     """Return the frequencies of the base :math:`b\\,\\kappa^{d/(d-2)}`, equation :eq:`rotary-ntk`.
 
     The first pair turns as before and the last one :math:`\\kappa` times as slowly.
@@ -219,7 +229,9 @@ def yarn_frequencies(
     """
     _check_factor("yarn_frequencies", factor)
     if fast <= slow:
-        raise ValueError(f"yarn_frequencies: fast must be above slow, but got {fast:g} and {slow:g}.")
+        raise ValueError(
+            f"yarn_frequencies: fast must be above slow, but got {fast:g} and {slow:g}."
+        )
     turns = trained_length * frequencies / (2 * math.pi)
     kept = ((turns - slow) / (fast - slow)).clamp(0, 1)
     return kept * frequencies + (1 - kept) * frequencies / factor

@@ -10,7 +10,9 @@ from course.shapes import Size, checked
 
 
 @checked
-def sinusoidal(n_positions: Size, d_model: Size, base: float = 10000.0) -> Float[Tensor, "position d_model"]:
+def sinusoidal(
+    n_positions: Size, d_model: Size, base: float = 10000.0
+) -> Float[Tensor, "position d_model"]:
     """Return :math:`\\sin(p\\,\\omega_i)` and :math:`\\cos(p\\,\\omega_i)` side by side, :eq:`sinusoidal`.
 
     Columns ``2i`` and ``2i + 1`` are the pair of the frequency ``base ** (-2i / d_model)``. Positions count

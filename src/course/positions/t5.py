@@ -91,7 +91,11 @@ class RelativeBias(nn.Module):
 
     @checked
     def __init__(
-        self, n_heads: Size, n_buckets: Size = 32, max_distance: Size = 128, bidirectional: bool = True
+        self,
+        n_heads: Size,
+        n_buckets: Size = 32,
+        max_distance: Size = 128,
+        bidirectional: bool = True,
     ) -> None:
         super().__init__()
         t5_buckets(torch.zeros(1, dtype=torch.long), n_buckets, max_distance, bidirectional)

@@ -41,8 +41,12 @@ def train_recall(
     """
     curve = {0: recall_accuracy(model, n_pairs=n_pairs, n_symbols=n_symbols)}
     for step in range(1, steps + 1):
-        keys, values, asked, answers = recall_batch(n_sequences, n_pairs, n_symbols, generator)
-        loss = nn.functional.cross_entropy(model(keys, values, asked).flatten(0, 1), answers.flatten())
+        keys, values, asked, answers = recall_batch(
+            n_sequences, n_pairs, n_symbols, generator
+        )
+        loss = nn.functional.cross_entropy(
+            model(keys, values, asked).flatten(0, 1), answers.flatten()
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -54,7 +58,12 @@ def train_recall(
 @checked
 @torch.no_grad()
 def recall_accuracy(
-    model: nn.Module, *, n_pairs: Size, n_symbols: Size, n_sequences: Size = 128, seed: int = 2**31
+    model: nn.Module,
+    *,
+    n_pairs: Size,
+    n_symbols: Size,
+    n_sequences: Size = 128,
+    seed: int = 2**31,
 ) -> float:
     """Return the share of questions that the model answers rightly, on sequences from a seed of their own.
 

@@ -1,6 +1,17 @@
 """The only plotting code of the book: style, attention maps, line charts, sources, the attention explorer."""
 
-from course.viz.colours import BLUE, INK, LAVENDER, PALETTE, SIGNED, TEAL, VERMILLION, VIOLET, WEIGHTS, WINE
+from course.viz.colours import (
+    BLUE,
+    INK,
+    LAVENDER,
+    PALETTE,
+    SIGNED,
+    TEAL,
+    VERMILLION,
+    VIOLET,
+    WEIGHTS,
+    WINE,
+)
 from course.viz.curves import curves
 from course.viz.explorer import explorer
 from course.viz.heatmap import heatmap, heatmaps

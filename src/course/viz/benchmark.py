@@ -29,9 +29,13 @@ def benchmark(report: Mapping[str, Any], panels: Sequence[str] = PANELS) -> Figu
         ValueError: A panel is unknown, or nothing was measured for it.
     """
     if not panels or set(panels) - set(PANELS):
-        raise ValueError(f"benchmark: panels must be among {', '.join(PANELS)}, but got {list(panels)}.")
+        raise ValueError(
+            f"benchmark: panels must be among {', '.join(PANELS)}, but got {list(panels)}."
+        )
     # Every panel gets all names, so that a subject has the same colour in each.
-    names = list(dict.fromkeys(row["subject"] for row in (*report["times"], *report["memory"])))
+    names = list(
+        dict.fromkeys(row["subject"] for row in (*report["times"], *report["memory"]))
+    )
     drawn, axes = figure(rows=len(panels), squeeze=False)
     for ax, panel in zip(axes[:, 0], panels, strict=True):
         if panel == "memory":
@@ -40,7 +44,11 @@ def benchmark(report: Mapping[str, Any], panels: Sequence[str] = PANELS) -> Figu
             ax = curves(series, lengths, xlabel="tokens T", ylabel="MiB", log="xy", markers=True, ax=ax,
                         title="extra memory, forward and backward")  # fmt: skip
         else:
-            rows = [row for row in report["times"] if row["causal"] and row["direction"] == panel]
+            rows = [
+                row
+                for row in report["times"]
+                if row["causal"] and row["direction"] == panel
+            ]
             lengths, series = _series(names, rows, "ratio")
             ax = curves(series, lengths, xlabel="tokens T", ylabel="time / time of sdpa", log="xy",
                         markers=True, ax=ax, title=panel)  # fmt: skip
@@ -58,4 +66,6 @@ def _series(
         raise ValueError("benchmark: the report holds nothing to draw in this panel.")
     lengths = sorted({row["n"] for row in rows})
     found = {(row["subject"], row["n"]): row[value] for row in rows}
-    return lengths, {name: [found.get((name, n), np.nan) for n in lengths] for name in names}
+    return lengths, {
+        name: [found.get((name, n), np.nan) for n in lengths] for name in names
+    }

@@ -42,7 +42,9 @@ def _linear(srgb: np.ndarray) -> np.ndarray:
 
 def _srgb(linear: np.ndarray) -> np.ndarray:
     linear = np.clip(linear, 0, 1)
-    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.where(
+        linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055
+    )
 
 
 # OKLab (Ottosson, 2020): a space in which equal distances look equally different.
@@ -68,9 +70,13 @@ def _uniform(*anchors: str, n: int = 256) -> np.ndarray:
     while len(points) > 1:
         points = [(1 - position) * a + position * b for a, b in pairwise(points)]
     curve = points[0]
-    travelled = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
+    travelled = np.concatenate(
+        [[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))]
+    )
     even = np.linspace(0, travelled[-1], n)
-    lab = np.stack([np.interp(even, travelled, curve[:, axis]) for axis in range(3)], axis=1)
+    lab = np.stack(
+        [np.interp(even, travelled, curve[:, axis]) for axis in range(3)], axis=1
+    )
     return _srgb((lab @ np.linalg.inv(_LAB).T) ** 3 @ np.linalg.inv(_LMS).T)
 
 
@@ -86,6 +92,7 @@ WEIGHTS = _register("course-weights", _uniform(*_BLUES))
 """For weights and counts: pale at nothing, deep blue at the most, equal steps looking equal."""
 
 SIGNED = _register(
-    "course-signed", np.concatenate([_uniform(*_ORANGES, n=128)[::-1], _uniform(*_BLUES, n=128)])
+    "course-signed",
+    np.concatenate([_uniform(*_ORANGES, n=128)[::-1], _uniform(*_BLUES, n=128)]),
 )
 """For values of both signs: orange below zero, blue above."""

@@ -61,19 +61,34 @@ def curves(
     if not series:
         raise ValueError("curves: series must name at least one curve, but is empty.")
     if log not in LOGS:
-        raise ValueError(f"curves: log must be one of {', '.join(map(repr, LOGS))}, but got {log!r}.")
+        raise ValueError(
+            f"curves: log must be one of {', '.join(map(repr, LOGS))}, but got {log!r}."
+        )
     runs = {name: _runs(name, values) for name, values in series.items()}
-    positions = {name: _positions(name, x, values.shape[1]) for name, values in runs.items()}
+    positions = {
+        name: _positions(name, x, values.shape[1]) for name, values in runs.items()
+    }
     if ax is None:
         _, ax = figure()
-    ax.set(xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear")
+    ax.set(
+        xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear"
+    )
     looks = ((colour, dash) for dash in cycle(DASHES) for colour in PALETTE)
     ends = []
     for (name, values), (colour, dash) in zip(runs.items(), looks, strict=False):
         at, median = positions[name], np.median(values, axis=0)
         if len(values) > 1:
-            ax.fill_between(at, values.min(0), values.max(0), color=colour, alpha=0.22, linewidth=0)
-        ax.plot(at, median, color=colour, linestyle=dash, label=name, marker="o" if markers else None)
+            ax.fill_between(
+                at, values.min(0), values.max(0), color=colour, alpha=0.22, linewidth=0
+            )
+        ax.plot(
+            at,
+            median,
+            color=colour,
+            linestyle=dash,
+            label=name,
+            marker="o" if markers else None,
+        )
         shown = np.flatnonzero(np.isfinite(median))
         if len(shown):
             ends.append((name, at[shown[-1]], median[shown[-1]], colour))
@@ -83,7 +98,9 @@ def curves(
 
 
 def _runs(name: str, values: Any) -> np.ndarray:
-    values = values.detach().double().cpu().numpy() if isinstance(values, Tensor) else values
+    values = (
+        values.detach().double().cpu().numpy() if isinstance(values, Tensor) else values
+    )
     runs = np.atleast_2d(np.asarray(values, dtype=float))
     if runs.ndim != 2 or 0 in runs.shape:
         raise ValueError(
@@ -96,7 +113,9 @@ def _runs(name: str, values: Any) -> np.ndarray:
 def _positions(name: str, x: Any, n: int) -> np.ndarray:
     at = np.arange(n, dtype=float) if x is None else np.asarray(x, dtype=float)
     if at.shape != (n,):
-        raise ValueError(f"curves: {name!r} has {n} points, but x has the shape {at.shape}.")
+        raise ValueError(
+            f"curves: {name!r} has {n} points, but x has the shape {at.shape}."
+        )
     return at
 
 
@@ -104,7 +123,11 @@ def _name_curves(ax: Axes, ends: Sequence[End]) -> None:
     names = [name for name, *_ in ends]
     if len(ends) < 2:
         return
-    if len(ends) > MAX_DIRECT or max(map(len, names)) > MAX_NAME or len({at for _, at, *_ in ends}) > 1:
+    if (
+        len(ends) > MAX_DIRECT
+        or max(map(len, names)) > MAX_NAME
+        or len({at for _, at, *_ in ends}) > 1
+    ):
         rows = -(-len(names) // 2) if max(map(len, names)) > 12 else -(-len(names) // 3)
         ax.figure.legend(loc="outside lower center", ncols=-(-len(names) // rows))
         return
@@ -121,13 +144,18 @@ def _lifts(ax: Axes, ends: Sequence[End]) -> list[float]:
     height = ax.get_position().height * ax.get_figure().get_figheight() * 72
     to_axes = ax.transData + ax.transAxes.inverted()
     wanted = [height * to_axes.transform((at, value))[1] for _, at, value, _ in ends]
-    return [place - want for place, want in zip(_spread(wanted, FONT_SIZE * 1.2), wanted, strict=True)]
+    return [
+        place - want
+        for place, want in zip(_spread(wanted, FONT_SIZE * 1.2), wanted, strict=True)
+    ]
 
 
 def _spread(wanted: Sequence[float], gap: float) -> list[float]:
     """Places near `wanted`, in the same order, at least `gap` apart: least squares, by pooling neighbours."""
     order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    pools: list[list[float]] = []  # of wanted places, each less the room that those below it take
+    pools: list[
+        list[float]
+    ] = []  # of wanted places, each less the room that those below it take
     for rank, i in enumerate(order):
         pools.append([wanted[i] - rank * gap])
         while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):

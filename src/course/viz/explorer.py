@@ -26,7 +26,13 @@ class Explorer:
     """Attention weights to look at; made by :func:`explorer`."""
 
     def __init__(
-        self, weights: Tensor, queries: list[str], keys: list[str], heads: list[str], title: str, start: int
+        self,
+        weights: Tensor,
+        queries: list[str],
+        keys: list[str],
+        heads: list[str],
+        title: str,
+        start: int,
     ) -> None:
         self.weights = weights
         self.queries = queries
@@ -41,7 +47,11 @@ class Explorer:
 
     def _repr_html_(self) -> str:
         tables = "".join(self._table(head) for head in range(len(self.heads)))
-        style, look, script = _asset("theme.css"), _asset("explorer.css"), _asset("explorer.js")
+        style, look, script = (
+            _asset("theme.css"),
+            _asset("explorer.css"),
+            _asset("explorer.js"),
+        )
         content = "".join([self.title, str(self.start), tables, style, look, script])
         key = hashlib.sha256(content.encode()).hexdigest()[:12]
         script = script.replace("KEY", key)
@@ -57,7 +67,9 @@ class Explorer:
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write a page that shows the explorer, with everything in the one file, and return its path."""
         path = Path(path)
-        page = Template(_asset("page.html")).substitute(title=escape(self.title), explorer=self._repr_html_())
+        page = Template(_asset("page.html")).substitute(
+            title=escape(self.title), explorer=self._repr_html_()
+        )
         path.write_text(page + "\n", encoding="utf-8")
         return path
 
@@ -65,7 +77,8 @@ class Explorer:
         """The weights of a head as a table: what the script reads, and what a reader without scripts sees."""
         name = escape(self.heads[head])
         rows = [
-            f"<tr><th scope=row>{escape(query)}" + "".join(f"<td>{_number(w)}" for w in row.tolist())
+            f"<tr><th scope=row>{escape(query)}"
+            + "".join(f"<td>{_number(w)}" for w in row.tolist())
             for query, row in zip(self.queries, self.weights[head], strict=True)
         ]
         columns = "".join(f"<th scope=col>{escape(key)}" for key in self.keys)
@@ -126,8 +139,12 @@ def explorer(
         _check_names(name, names, n, most)
     _check_weights(weights)
     if not -n_queries <= start < n_queries:
-        raise ValueError(f"explorer: start must be one of {n_queries} queries, but got {start}.")
-    return Explorer(weights, list(queries), list(keys), list(heads), title, start % n_queries)
+        raise ValueError(
+            f"explorer: start must be one of {n_queries} queries, but got {start}."
+        )
+    return Explorer(
+        weights, list(queries), list(keys), list(heads), title, start % n_queries
+    )
 
 
 def _number(weight: float) -> str:
@@ -136,16 +153,20 @@ def _number(weight: float) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("course.viz").joinpath("assets", name).read_text(encoding="utf-8").strip()
+    return files(__package__).joinpath("assets", name).read_text(encoding="utf-8").strip()
 
 
 def _check_names(name: str, names: Sequence[str], n: int, most: int) -> None:
     if isinstance(names, str) or not all(isinstance(item, str) for item in names):
         raise TypeError(f"explorer: {name} must be a list of strings, but got {names!r}.")
     if len(names) != n:
-        raise ValueError(f"explorer: {name} must have {n} names, like the weights, but has {len(names)}.")
+        raise ValueError(
+            f"explorer: {name} must have {n} names, like the weights, but has {len(names)}."
+        )
     if n > most:
-        raise ValueError(f"explorer: at most {most} {name} can be shown, but there are {n}; show a part.")
+        raise ValueError(
+            f"explorer: at most {most} {name} can be shown, but there are {n}; show a part."
+        )
 
 
 def _check_weights(weights: Tensor) -> None:

@@ -80,12 +80,21 @@ def heatmap(
     if ax is None:
         cell = min(MAX_CELL, (WIDTH - _left(rows) - BAR * (not values)) / matrix.shape[1])
         width = max(_left(rows) + cell * matrix.shape[1] + BAR * (not values), 0.5 * WIDTH)
-        height = _cell_height(cell, matrix.shape) * matrix.shape[0] + _bottom(columns, cell) + TITLE
+        height = (
+            _cell_height(cell, matrix.shape) * matrix.shape[0]
+            + _bottom(columns, cell)
+            + TITLE
+        )
         _, ax = figure(width=width / WIDTH, height=height / WIDTH, layout="compressed")
         if not values:
             _bar(colours, [ax])
     else:
-        cell = ax.get_position().width * ax.get_figure().get_figwidth() * PIXELS_PER_INCH / matrix.shape[1]
+        cell = (
+            ax.get_position().width
+            * ax.get_figure().get_figwidth()
+            * PIXELS_PER_INCH
+            / matrix.shape[1]
+        )
     _draw(ax, matrix, colours)
     _tick(ax, matrix.shape, rows, columns, cell)
     if values:
@@ -125,11 +134,17 @@ def heatmaps(
     _check("heatmaps", rows, columns, shape, vmin, vmax)
     titles = [f"head {i + 1}" for i in range(n)] if titles is None else titles
     if len(titles) != n:
-        raise ValueError(f"heatmaps: titles must name {n} heads, but there are {len(titles)}.")
+        raise ValueError(
+            f"heatmaps: titles must name {n} heads, but there are {len(titles)}."
+        )
     n_columns = min(n, 2)
     n_rows = -(-n // n_columns)
-    cell = min(MAX_CELL, (WIDTH - _left(rows) - BAR - 12 * (n_columns - 1)) / n_columns / shape[1])
-    height = n_rows * (_cell_height(cell, shape) * shape[0] + TITLE) + _bottom(columns, cell)
+    cell = min(
+        MAX_CELL, (WIDTH - _left(rows) - BAR - 12 * (n_columns - 1)) / n_columns / shape[1]
+    )
+    height = n_rows * (_cell_height(cell, shape) * shape[0] + TITLE) + _bottom(
+        columns, cell
+    )
     _, grid = figure(
         height=height / WIDTH, rows=n_rows, columns=n_columns, squeeze=False, sharex=True, sharey=True,
         layout="compressed",
@@ -141,7 +156,12 @@ def heatmaps(
         _draw(ax, _array(weights[i]), colours)
         _tick(ax, shape, rows, columns, cell)
         ax.tick_params(labelbottom=lowest, labelleft=first)
-        label(ax, title=titles[i], xlabel="key" if lowest else None, ylabel="query" if first else None)
+        label(
+            ax,
+            title=titles[i],
+            xlabel="key" if lowest else None,
+            ylabel="query" if first else None,
+        )
     for ax in axes[n:]:
         ax.remove()
     _bar(colours, axes[:n])
@@ -180,7 +200,11 @@ def _square(shape: tuple[int, ...]) -> bool:
 
 
 def _cell_height(cell: float, shape: tuple[int, ...]) -> float:
-    return cell if _square(shape) else cell * shape[1] / shape[0] * (0.45 if shape[0] < shape[1] else 1.3)
+    return (
+        cell
+        if _square(shape)
+        else cell * shape[1] / shape[0] * (0.45 if shape[0] < shape[1] else 1.3)
+    )
 
 
 def _draw(ax: Axes, matrix: np.ndarray, colours: ScalarMappable) -> None:
@@ -201,22 +225,32 @@ def _draw(ax: Axes, matrix: np.ndarray, colours: ScalarMappable) -> None:
     ax.spines[:].set_visible(False)
 
 
-def _tick(ax: Axes, shape: tuple[int, ...], rows: Tokens, columns: Tokens, cell: float) -> None:
+def _tick(
+    ax: Axes, shape: tuple[int, ...], rows: Tokens, columns: Tokens, cell: float
+) -> None:
     for axis, n, tokens in ((ax.yaxis, shape[0], rows), (ax.xaxis, shape[1], columns)):
         if tokens is None:
-            axis.set_major_locator(MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 8, 10]))
+            axis.set_major_locator(
+                MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 8, 10])
+            )
         else:
             axis.set_ticks(range(n), [token.replace("$", r"\$") for token in tokens])
     ax.tick_params(length=0, pad=3)
     size = min(FONT_SIZE - 1, max(5.0, 0.85 * cell / POINT))
     if columns is not None:
-        ax.tick_params(axis="x", labelrotation=0 if _fits(columns, cell) else 90, labelsize=size)
+        ax.tick_params(
+            axis="x", labelrotation=0 if _fits(columns, cell) else 90, labelsize=size
+        )
     if rows is not None and _square(shape):
         ax.tick_params(axis="y", labelsize=size)
 
 
 def _print(ax: Axes, matrix: np.ndarray, colours: ScalarMappable, cell: float) -> None:
-    texts = {place: _number(value) for place, value in np.ndenumerate(matrix) if np.isfinite(value)}
+    texts = {
+        place: _number(value)
+        for place, value in np.ndenumerate(matrix)
+        if np.isfinite(value)
+    }
     longest = max(map(len, texts.values()), default=1)
     size = min(FONT_SIZE, 0.85 * cell / POINT / (CHARACTER * longest))
     for (row, column), text in texts.items():
@@ -231,7 +265,9 @@ def _number(value: float) -> str:
 
 
 def _bar(colours: ScalarMappable, axes: list[Axes]) -> None:
-    bar = axes[0].get_figure().colorbar(colours, ax=axes, fraction=0.05, pad=0.03, aspect=28)
+    bar = (
+        axes[0].get_figure().colorbar(colours, ax=axes, fraction=0.05, pad=0.03, aspect=28)
+    )
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
     bar.ax.grid(False)
@@ -240,11 +276,18 @@ def _bar(colours: ScalarMappable, axes: list[Axes]) -> None:
 
 
 def _check(
-    function: str, rows: Tokens, columns: Tokens, shape: tuple[int, ...], vmin: float, vmax: float
+    function: str,
+    rows: Tokens,
+    columns: Tokens,
+    shape: tuple[int, ...],
+    vmin: float,
+    vmax: float,
 ) -> None:
     for name, tokens, n in (("rows", rows, shape[0]), ("columns", columns, shape[1])):
         if isinstance(tokens, str):
-            raise TypeError(f"{function}: {name} must be a list of tokens, but got one string, {tokens!r}.")
+            raise TypeError(
+                f"{function}: {name} must be a list of tokens, but got one string, {tokens!r}."
+            )
         if tokens is not None and len(tokens) != n:
             raise ValueError(
                 f"{function}: {name} must have {n} tokens, like the weights {shape}, but has {len(tokens)}."

@@ -29,7 +29,9 @@ def show(*objects: Any) -> None:
         raise TypeError("show: give at least one function, class or method.")
     blocks = [_block(item) for item in objects]
     names = ", ".join(_name(item) for item in objects)
-    display({"text/markdown": "\n\n".join(blocks), "text/plain": f"Source of {names}"}, raw=True)
+    display(
+        {"text/markdown": "\n\n".join(blocks), "text/plain": f"Source of {names}"}, raw=True
+    )
 
 
 def source(item: Any) -> str:

@@ -43,7 +43,12 @@ def setup() -> None:
 
 @checked
 def figure(
-    *, width: float = 1.0, height: float | None = None, rows: Size = 1, columns: Size = 1, **subplots: Any
+    *,
+    width: float = 1.0,
+    height: float | None = None,
+    rows: Size = 1,
+    columns: Size = 1,
+    **subplots: Any,
 ) -> tuple[Figure, Any]:
     """Make a figure of the book's width with a grid of axes.
 

@@ -17,7 +17,9 @@ SECONDS = 0.8
 class Tiling:
     """Orders in which tiles are visited, side by side; made by :func:`tiling`."""
 
-    def __init__(self, orders: dict[str, list[Tile]], rows: int, columns: int, labels: Sequence[str]) -> None:
+    def __init__(
+        self, orders: dict[str, list[Tile]], rows: int, columns: int, labels: Sequence[str]
+    ) -> None:
         self.orders = orders
         self.rows = rows
         self.columns = columns
@@ -28,11 +30,15 @@ class Tiling:
         return f"Tiling({self.rows} × {self.columns}; tiles visited: {orders})"
 
     def _repr_html_(self) -> str:
-        panels = "".join(self._panel(i, *order) for i, order in enumerate(self.orders.items()))
+        panels = "".join(
+            self._panel(i, *order) for i, order in enumerate(self.orders.items())
+        )
         key = "t" + hashlib.sha256((repr(self) + panels).encode()).hexdigest()[:8]
         width, height = self._size()
         total = width * len(self.orders)
-        described = escape("; ".join(self._described(*order) for order in self.orders.items()))
+        described = escape(
+            "; ".join(self._described(*order) for order in self.orders.items())
+        )
         steps = max(map(len, self.orders.values()))
         frames = "".join(_frames(key, k, steps) for k in range(steps))
         return (
@@ -103,18 +109,28 @@ def tiling(
     if not orders:
         raise ValueError("tiling: orders must name at least one order, but is empty.")
     for name, tiles in orders.items():
-        outside = [tile for tile in tiles if not (0 <= tile[0] < rows and 0 <= tile[1] < columns)]
+        outside = [
+            tile for tile in tiles if not (0 <= tile[0] < rows and 0 <= tile[1] < columns)
+        ]
         if outside:
-            raise ValueError(f"tiling: {name!r} visits {outside[0]}, outside of {rows} × {columns} tiles.")
+            raise ValueError(
+                f"tiling: {name!r} visits {outside[0]}, outside of {rows} × {columns} tiles."
+            )
         if len(set(tiles)) != len(tiles):
             raise ValueError(f"tiling: {name!r} visits a tile twice.")
-    return Tiling({name: list(tiles) for name, tiles in orders.items()}, rows, columns, labels)
+    return Tiling(
+        {name: list(tiles) for name, tiles in orders.items()}, rows, columns, labels
+    )
 
 
-def _square(x: float, y: float, width: float, height: float, visits: list[int], kind: str = "block") -> str:
+def _square(
+    x: float, y: float, width: float, height: float, visits: list[int], kind: str = "block"
+) -> str:
     """A square that lights up at its visits: one rectangle on top of another for each of them."""
     rectangle = f'x="{x}" y="{y}" width="{width}" height="{height}" rx=2'
-    lights = "".join(f"<rect {rectangle} class=on style='animation-name:KEY-{k}'/>" for k in visits)
+    lights = "".join(
+        f"<rect {rectangle} class=on style='animation-name:KEY-{k}'/>" for k in visits
+    )
     return f"<rect {rectangle} class={kind if visits else 'never'} />{lights}"
 
 
@@ -135,7 +151,8 @@ def _style(key: str, seconds: float) -> str:
         f"{at} .never{{fill:none;stroke:#747c88;stroke-opacity:.35}}"
         f"{at} .on{{fill:#d55e00;opacity:0;animation:{seconds:g}s linear infinite}}"
         f"{at} text{{fill:#747c88;font:10px sans-serif}}{at} .name{{font-size:11px;font-weight:bold}}"
-        f"{at} .n{{text-anchor:middle}}{at} label{{display:inline-block;margin-top:.3em;cursor:pointer}}"
+        f"{at} .n{{text-anchor:middle;fill:var(--pst-color-text-base,var(--jp-content-font-color1,#747c88))}}"
+        f"{at} label{{display:inline-block;margin-top:.3em;cursor:pointer}}"
         f"{at}:has(input:checked) .on{{animation-play-state:paused}}"
         f"@media print{{{at} .on{{animation:none}}{at} label{{display:none}}}}"
         f"@media (prefers-reduced-motion:reduce){{{at} .on{{animation:none}}{at} label{{display:none}}}}"

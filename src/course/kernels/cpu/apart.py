@@ -48,7 +48,10 @@ class Crashed(RuntimeError):
 
 
 def run_apart(
-    source: str, name: str, arguments: Sequence[Tensor | int | float | bool], timeout: float = 10
+    source: str,
+    name: str,
+    arguments: Sequence[Tensor | int | float | bool],
+    timeout: float = 10,
 ) -> list[Tensor]:
     """Compile C++ and call one of its functions in a process of its own.
 
@@ -77,15 +80,22 @@ def run_apart(
     command = [sys.executable, "-I", "-S", "-c", CHILD]
     try:
         ended = subprocess.run(
-            command, input=pickle.dumps((str(path), name, plain)), capture_output=True, timeout=timeout
+            command,
+            input=pickle.dumps((str(path), name, plain)),
+            capture_output=True,
+            timeout=timeout,
         )
     except subprocess.TimeoutExpired:
-        raise Crashed(f"it ran for {timeout:.0f} seconds without an end: a loop that never stops?") from None
+        raise Crashed(
+            f"it ran for {timeout:.0f} seconds without an end: a loop that never stops?"
+        ) from None
     if ended.returncode != 0:
         raise Crashed(_last_words(ended.returncode, ended.stderr.decode(errors="replace")))
     contents, whole = pickle.loads(ended.stdout)
     if not all(whole):
-        raise Crashed(f"it writes before or beyond array {whole.index(False) + 1} of its arguments.")
+        raise Crashed(
+            f"it writes before or beyond array {whole.index(False) + 1} of its arguments."
+        )
     return [
         torch.frombuffer(bytearray(raw), dtype=torch.float32).reshape(x.shape)
         for raw, x in zip(contents, tensors, strict=True)
@@ -103,6 +113,8 @@ def _first_error(text: str) -> str:
 
 def _last_words(status: int, said: str) -> str:
     if status < 0:
-        return f"it crashed with signal {-status}: does it read or write where nothing lies?"
+        return (
+            f"it crashed with signal {-status}: does it read or write where nothing lies?"
+        )
     lines = said.strip().splitlines()
     return lines[-1] if lines else f"it ended with status {status}."

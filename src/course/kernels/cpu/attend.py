@@ -13,7 +13,14 @@ from course.kernels.cpu.interface import Gradients, Matrices, Problem, aligned, 
 
 
 def attend(
-    q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None, bias: Tensor | None, causal: bool, scale: float
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    mask: Tensor | None,
+    bias: Tensor | None,
+    causal: bool,
+    scale: float,
 ) -> Tensor:
     """Compute attention of checked arguments in C++: the backend ``"cpu"``.
 
@@ -70,15 +77,21 @@ class Attend(torch.autograd.Function):
         shares = -(-problem.threads // heads_kv)
         dbias = of_bias = None
         if ctx.needs_input_grad[4]:
-            problem.threads = 1  # a bias may belong to several heads, whose threads would meet
+            problem.threads = (
+                1  # a bias may belong to several heads, whose threads would meet
+            )
             dbias = torch.zeros_like(bias, memory_format=torch.contiguous_format)
             of_bias = dbias.expand(*q.shape[:-1], k.shape[-2])
         dq = q.new_empty(q.shape)
-        dk, dv = (q.new_zeros(heads_kv, shares, k.shape[-2], aligned(x.shape[-1])) for x in (k, v))
+        dk, dv = (
+            q.new_zeros(heads_kv, shares, k.shape[-2], aligned(x.shape[-1])) for x in (k, v)
+        )
         matrices = [Matrices.of(x) for x in (out, grad, dq, dk, dv, of_bias)]
         gradients = Gradients(*matrices[:2], lse.data_ptr(), *matrices[2:], shares)
         run("backward", problem, ctypes.byref(gradients))
-        dk, dv = (dx.sum(1)[..., : x.shape[-1]].reshape(x.shape) for dx, x in ((dk, k), (dv, v)))
+        dk, dv = (
+            dx.sum(1)[..., : x.shape[-1]].reshape(x.shape) for dx, x in ((dk, k), (dv, v))
+        )
         return dq, dk, dv, None, dbias, None, None
 
 

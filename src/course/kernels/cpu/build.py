@@ -87,7 +87,11 @@ def compiled(source: str | Path, flags: tuple[str, ...] = FLAGS) -> Path:
     """
     text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
     command = compiler()
-    flags = flags if _answers(tuple(command), flags) else tuple(flag for flag in flags if flag != NATIVE)
+    flags = (
+        flags
+        if _answers(tuple(command), flags)
+        else tuple(flag for flag in flags if flag != NATIVE)
+    )
     headers = "".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.h")))
     parts = ["linked apart", text, headers, *flags, _answers(tuple(command), flags)]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
@@ -121,16 +125,24 @@ def _answers(command: tuple[str, ...], flags: tuple[str, ...]) -> str:
 def _compile(text: str, command: list[str], target: Path) -> None:
     folder = _writable(target.parent)
     with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as work:
-        source, part, made = Path(work, "source.cpp"), Path(work, "part.o"), Path(work, "made.so")
+        source, part, made = (
+            Path(work, "source.cpp"),
+            Path(work, "part.o"),
+            Path(work, "made.so"),
+        )
         source.write_text(text, encoding="utf-8")
         # Linked apart, without the flags: told of -ffast-math, GCC links in start-up code that makes the
         # whole process, torch included, take numbers near 1e-40 for zero.
         link = [*compiler(), "-shared", "-pthread", str(part), "-o", str(made)]
         for step in ([*command, "-c", str(source), "-o", str(part)], link):
-            ended = subprocess.run(step, capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"})
+            ended = subprocess.run(
+                step, capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"}
+            )
             if ended.returncode != 0:
                 said = ended.stderr.replace(str(source), "source.cpp")
-                raise CompileError(f"The C++ compiler refused the source:\n{_shortened(said)}")
+                raise CompileError(
+                    f"The C++ compiler refused the source:\n{_shortened(said)}"
+                )
         os.replace(made, target)
 
 

@@ -46,7 +46,10 @@ class Problem(ctypes.Structure):
 
     _fields_ = (
         *((name, Matrices) for name in ("q", "k", "v", "mask", "bias")),
-        *((name, ctypes.c_int64) for name in ("heads", "group", "n_query", "n_key", "d_k", "d_v", "threads")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("heads", "group", "n_query", "n_key", "d_k", "d_v", "threads")
+        ),
         ("scale", ctypes.c_float),
         ("causal", ctypes.c_int32),
     )
@@ -69,8 +72,14 @@ class Problem(ctypes.Structure):
             scale=scale,
             causal=causal,
         )
-        over = [None if x is None else x.expand(*lead, n_query, n_key) for x in (mask, bias)]
-        made.alive = [Matrices.of(q), *(Matrices.of(x, group) for x in (k, v)), *map(Matrices.of, over)]
+        over = [
+            None if x is None else x.expand(*lead, n_query, n_key) for x in (mask, bias)
+        ]
+        made.alive = [
+            Matrices.of(q),
+            *(Matrices.of(x, group) for x in (k, v)),
+            *map(Matrices.of, over),
+        ]
         made.q, made.k, made.v, made.mask, made.bias = made.alive
         return made
 
@@ -100,7 +109,9 @@ def run(name: str, problem: Problem, *arguments: object) -> None:
         MemoryError: Its workspace could not be had.
     """
     if getattr(library(name), name)(ctypes.byref(problem), *arguments):
-        raise MemoryError(f"attend: the workspace of the {name} pass could not be allocated.")
+        raise MemoryError(
+            f"attend: the workspace of the {name} pass could not be allocated."
+        )
 
 
 def aligned(width: int) -> int:

@@ -33,7 +33,9 @@ def step(name: str) -> Callable[..., Tensor]:
     """
     if name not in STEPS:
         raise ValueError(f"step: name must be one of {', '.join(STEPS)}, but got {name!r}.")
-    return forward_of(build(HERE / "steps" / f"{name.partition(',')[0]}.cpp", STEPS[name]).attend)
+    return forward_of(
+        build(HERE / "steps" / f"{name.partition(',')[0]}.cpp", STEPS[name]).attend
+    )
 
 
 def forward_of(function: Callable) -> Callable[..., Tensor]:
@@ -45,14 +47,22 @@ def forward_of(function: Callable) -> Callable[..., Tensor]:
         q, k, v = (x.contiguous() for x in (q, k, v))
         out = q.new_empty(*q.shape[:-1], v.shape[-1])
         sizes = (len(q), q.shape[1], k.shape[1], q.shape[2], v.shape[2])
-        function(*(x.data_ptr() for x in (q, k, v, out)), *sizes, q.shape[2] ** -0.5, causal)
+        function(
+            *(x.data_ptr() for x in (q, k, v, out)), *sizes, q.shape[2] ** -0.5, causal
+        )
         return out
 
     return attend
 
 
 def backward_by_definition(
-    q: Tensor, k: Tensor, v: Tensor, out: Tensor, lse: Tensor, grad: Tensor, causal: bool = False
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    out: Tensor,
+    lse: Tensor,
+    grad: Tensor,
+    causal: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The backward pass, a pair of a query and a key at a time, in one thread.
 

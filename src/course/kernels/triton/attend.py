@@ -53,7 +53,10 @@ def attend(
     shape = (*q.shape[:-1], v.shape[-1])
     lead = (math.prod(q.shape[:-3]), *q.shape[-3:-2]) if q.ndim > 2 else (1, 1)
     pairs = (*q.shape[:-1], k.shape[-2])
-    mask, bias = (x if x is None else x.expand(pairs).reshape(*lead, *pairs[-2:]) for x in (mask, bias))
+    mask, bias = (
+        x if x is None else x.expand(pairs).reshape(*lead, *pairs[-2:])
+        for x in (mask, bias)
+    )
     q = q.reshape(*lead, *q.shape[-2:])
     k, v = (x.reshape(lead[0], -1, *x.shape[-2:]) for x in (k, v))
     return _Triton.apply(q, k, v, bias, mask, causal, scale, tile).reshape(shape)
@@ -81,11 +84,17 @@ class _Triton(torch.autograd.Function):
     def backward(ctx: Any, grad):
         q, k, v, bias, seen, out, lse = ctx.saved_tensors
         grad, mean = grad.contiguous(), torch.empty_like(lse)
-        dq, dk, dv = (torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, k, v))
+        dq, dk, dv = (
+            torch.empty_like(x, memory_format=torch.contiguous_format) for x in (q, k, v)
+        )
         wanted = bias is not None and ctx.needs_input_grad[3]
-        dbias = torch.zeros(bias.shape, dtype=lse.dtype, device=q.device) if wanted else None
+        dbias = (
+            torch.zeros(bias.shape, dtype=lse.dtype, device=q.device) if wanted else None
+        )
         rows, width = mean.numel(), v.shape[-1]
-        row_means[(triton.cdiv(rows, 64),)](out, grad, mean, rows, width, _padded(width), 64)
+        row_means[(triton.cdiv(rows, 64),)](
+            out, grad, mean, rows, width, _padded(width), 64
+        )
         inputs = (q, k, v, seen, bias, grad, lse, mean)
         of_inputs = tuple(map(_strides, (q, k, v, seen, bias, grad)))
         _launch(keys_and_values, "backward", ctx.tile, _by_keys(k), (
@@ -98,7 +107,9 @@ class _Triton(torch.autograd.Function):
         return dq, dk, dv, dbias, None, None, None, None
 
 
-def _launch(kernel: Any, kind: str, tile: tuple | None, grid: Any, tensors: tuple, common: dict) -> None:
+def _launch(
+    kernel: Any, kind: str, tile: tuple | None, grid: Any, tensors: tuple, common: dict
+) -> None:
     """Run a kernel with the tile that was asked for, or with the best one for these sizes on a GPU."""
     if tile is None and compiled(kernel):
         tuned(kernel, kind)[grid](*tensors, **common)

@@ -9,7 +9,9 @@ from course.kernels.triton.tile import LOG2E, load_tile, score_tile, store_tile
 
 
 @triton.jit
-def row_means(out, grad, mean, n_rows, D_V: tl.constexpr, PAD_V: tl.constexpr, BLOCK_Q: tl.constexpr):
+def row_means(
+    out, grad, mean, n_rows, D_V: tl.constexpr, PAD_V: tl.constexpr, BLOCK_Q: tl.constexpr
+):
     """Write :math:`D_i = o_i \\cdot do_i` for BLOCK_Q rows of two matrices without gaps between the rows."""
     rows = tl.program_id(0).to(tl.int64) * BLOCK_Q + tl.arange(0, BLOCK_Q)
     wide = mean.dtype.element_ty
@@ -42,9 +44,15 @@ def keys_and_values(
     to_values = tl.zeros((BLOCK_K, PAD_V), WIDE)
 
     begin, whole = 0, 0
-    if CAUSAL:  # the first query that sees a key of the block, and the first that sees them all
+    if (
+        CAUSAL
+    ):  # the first query that sees a key of the block, and the first that sees them all
         begin = tl.maximum(start + n_query - n_key, 0) // BLOCK_Q * BLOCK_Q
-        whole = tl.maximum(start + BLOCK_K - 1 + n_query - n_key + BLOCK_Q - 1, 0) // BLOCK_Q * BLOCK_Q
+        whole = (
+            tl.maximum(start + BLOCK_K - 1 + n_query - n_key + BLOCK_Q - 1, 0)
+            // BLOCK_Q
+            * BLOCK_Q
+        )
     if start + BLOCK_K > n_key:
         whole = n_query  # keys past the end have no finite score
     for head in range(shared * group, (shared + 1) * group):
@@ -68,8 +76,18 @@ def keys_and_values(
 
     dk += batch * dk_strides[0] + shared * dk_strides[1]
     dv += batch * dv_strides[0] + shared * dv_strides[1]
-    store_tile(dk, (to_keys * scale).to(dk.dtype.element_ty), columns, n_key, dk_strides[2], D_K, PAD_K)
-    store_tile(dv, to_values.to(dv.dtype.element_ty), columns, n_key, dv_strides[2], D_V, PAD_V)
+    store_tile(
+        dk,
+        (to_keys * scale).to(dk.dtype.element_ty),
+        columns,
+        n_key,
+        dk_strides[2],
+        D_K,
+        PAD_K,
+    )
+    store_tile(
+        dv, to_values.to(dv.dtype.element_ty), columns, n_key, dv_strides[2], D_V, PAD_V
+    )
 
 
 @triton.jit
@@ -144,7 +162,15 @@ def queries_and_bias(
             )  # fmt: skip
 
     dq += batch * dq_strides[0] + head * dq_strides[1]
-    store_tile(dq, (to_queries * scale).to(dq.dtype.element_ty), rows, n_query, dq_strides[2], D_K, PAD_K)
+    store_tile(
+        dq,
+        (to_queries * scale).to(dq.dtype.element_ty),
+        rows,
+        n_query,
+        dq_strides[2],
+        D_K,
+        PAD_K,
+    )
 
 
 @triton.jit

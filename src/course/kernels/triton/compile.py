@@ -54,7 +54,9 @@ class Code(list[str]):
 
     def __init__(self, lines: Sequence[str]) -> None:
         stripped = (line.strip() for line in lines)
-        super().__init__(line for line in stripped if line.endswith(";") and not line.startswith("."))
+        super().__init__(
+            line for line in stripped if line.endswith(";") and not line.startswith(".")
+        )
 
     def count(self, instruction: str) -> int:
         """How many of them are `instruction`, whatever types follow its name."""
@@ -88,8 +90,14 @@ class Compiled:
         lines = [line.split("//")[0].strip() for line in self.ptx.splitlines()]
         labels = {line[:-1]: at for at, line in enumerate(lines) if line.endswith(":")}
         jumps = [(JUMP.search(line), at) for at, line in enumerate(lines)]
-        back = [(labels[found[1]], at) for found, at in jumps if found and labels[found[1]] < at]
-        inner = [a for a in back if not any(a != b and a[0] <= b[0] and b[1] <= a[1] for b in back)]
+        back = [
+            (labels[found[1]], at) for found, at in jumps if found and labels[found[1]] < at
+        ]
+        inner = [
+            a
+            for a in back
+            if not any(a != b and a[0] <= b[0] and b[1] <= a[1] for b in back)
+        ]
         return [Code(lines[start + 1 : end + 1]) for start, end in inner]
 
 
@@ -112,15 +120,18 @@ def compile(requests: Sequence[Request]) -> list[Compiled]:
                 raise ValueError(
                     f"compile: {name} must be one of {', '.join(known)}, but got {getattr(request, name)!r}."
                 )
+    told = [asdict(request) | {"numbers": DTYPES[request.dtype]} for request in requests]
     ended = subprocess.run(
         [sys.executable, "-m", "course.kernels.triton.compiler"],
-        input=json.dumps([asdict(request) for request in requests]),
+        input=json.dumps(told),
         capture_output=True,
         text=True,
         env=os.environ | {VARIABLE: "0"},
     )
     if ended.returncode:
-        raise RuntimeError(f"compile: {(ended.stderr.strip().splitlines() or ['no word'])[-1]}")
+        raise RuntimeError(
+            f"compile: {(ended.stderr.strip().splitlines() or ['no word'])[-1]}"
+        )
     return [_measured(ptx, shared) for ptx, shared in json.loads(ended.stdout)]
 
 

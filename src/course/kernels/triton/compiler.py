@@ -11,10 +11,13 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from course.kernels.triton.backward import keys_and_values, queries_and_bias
-from course.kernels.triton.compile import DTYPES
 from course.kernels.triton.forward import forward
 
-KERNELS = {"forward": forward, "keys_and_values": keys_and_values, "queries_and_bias": queries_and_bias}
+KERNELS = {
+    "forward": forward,
+    "keys_and_values": keys_and_values,
+    "queries_and_bias": queries_and_bias,
+}
 EXTRAS = ("mask", "bias", "dbias")
 WIDE = ("lse", "mean", "dbias")
 ALIGNED = [["tt.divisibility", 16]]
@@ -41,10 +44,16 @@ def compiled(request: dict) -> tuple[str, int]:
         else:
             signature[name] = _pointer(name, request)
             attributes[at,] = ALIGNED
-    constants = {key: value for key, value in constants.items() if key in signature or isinstance(key, tuple)}
+    constants = {
+        key: value
+        for key, value in constants.items()
+        if key in signature or isinstance(key, tuple)
+    }
     source = ASTSource(kernel, signature, constants, attributes)
     options = {"num_warps": request["warps"], "num_stages": request["stages"]}
-    made = triton.compile(source, target=GPUTarget("cuda", request["arch"], 32), options=options)
+    made = triton.compile(
+        source, target=GPUTarget("cuda", request["arch"], 32), options=options
+    )
     return made.asm["ptx"], made.metadata.shared
 
 
@@ -62,7 +71,7 @@ def _constants(request: dict) -> dict:
 def _pointer(name: str, request: dict) -> str:
     if name == "mask":
         return "*u8"
-    narrow = DTYPES[request["dtype"]]
+    narrow = request["numbers"]
     return "*" + (("fp64" if narrow == "fp64" else "fp32") if name in WIDE else narrow)
 
 

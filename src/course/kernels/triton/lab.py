@@ -109,7 +109,10 @@ class Lab:
 
         def watched(executor: GridExecutor, args: Any, kwargs: Any) -> Any:
             args, kwargs = unwatched(executor, args, kwargs)
-            lab.launch(executor.fn.__name__, dict(zip(executor.arg_names, args, strict=False)) | kwargs)
+            lab.launch(
+                executor.fn.__name__,
+                dict(zip(executor.arg_names, args, strict=False)) | kwargs,
+            )
             return args, kwargs
 
         GridExecutor._init_args_hst = watched
@@ -124,7 +127,9 @@ class Lab:
     def launch(self, kernel: str, arguments: dict[str, Any]) -> None:
         """Begin a launch: from here on, addresses are those of its arguments."""
         self._kernel, self._launches = kernel, self._launches + 1
-        self._memory = Memory({name: x for name, x in arguments.items() if isinstance(x, Tensor)})
+        self._memory = Memory(
+            {name: x for name, x in arguments.items() if isinstance(x, Tensor)}
+        )
 
     def program(self, place: tuple[int, int, int]) -> None:
         """Begin a program: what comes from here on is its doing."""
@@ -135,7 +140,9 @@ class Lab:
     ) -> TensorHandle:
         """Count an access, and return the mask of the lanes for which there is a memory to access."""
         program, size = self.programs[-1], _get_np_dtype(pointers.get_element_ty()).itemsize
-        lanes = mask.data.astype(bool)  # conditions on single numbers make masks of integers
+        lanes = mask.data.astype(
+            bool
+        )  # conditions on single numbers make masks of integers
         inside = np.zeros_like(lanes)
         # An atomic operation conflicts with none of its kind: it leaves no trace.
         writes = stores and not loads
@@ -162,7 +169,9 @@ class _Watched(InterpreterBuilder):
         super().set_grid_idx(x, y, z)
         self.lab.program((x, y, z))
 
-    def create_masked_load(self, ptrs: Any, mask: Any, other: Any, *hints: Any) -> TensorHandle:
+    def create_masked_load(
+        self, ptrs: Any, mask: Any, other: Any, *hints: Any
+    ) -> TensorHandle:
         inside = self.lab.access(ptrs, mask, loads=True, stores=False)
         loaded = super().create_masked_load(ptrs, inside, other, *hints)
         lost = mask.data.astype(bool) & ~inside.data
@@ -181,6 +190,8 @@ class _Watched(InterpreterBuilder):
         self.lab.programs[-1].operations += 2 * a.data.size * b.data.shape[-1]
         return super().create_dot(a, b, *rest)
 
-    def create_atomic_rmw(self, operation: Any, ptr: Any, value: Any, mask: Any, *order: Any) -> TensorHandle:
+    def create_atomic_rmw(
+        self, operation: Any, ptr: Any, value: Any, mask: Any, *order: Any
+    ) -> TensorHandle:
         inside = self.lab.access(ptr, mask, loads=True, stores=True)
         return super().create_atomic_rmw(operation, ptr, value, inside, *order)

@@ -45,13 +45,17 @@ class Region:
         """Note who reads; return how many of the numbers another program wrote."""
         at = self._index(addresses)
         readers = self.reader[at]
-        self.reader[at] = np.where((readers == NOBODY) | (readers == program), program, SEVERAL)
+        self.reader[at] = np.where(
+            (readers == NOBODY) | (readers == program), program, SEVERAL
+        )
         return self._others(self.writer[at], program).sum()
 
     def write(self, addresses: np.ndarray, program: int) -> int:
         """Note who writes; return how many of the numbers another program wrote or read."""
         at = self._index(addresses)
-        raced = self._others(self.writer[at], program) | self._others(self.reader[at], program)
+        raced = self._others(self.writer[at], program) | self._others(
+            self.reader[at], program
+        )
         self.writer[at] = program
         return raced.sum()
 

@@ -39,8 +39,15 @@ def average_kernel(
     for start in range(0, n_key, BLOCK_K):
         columns = start + tl.arange(0, BLOCK_K)
         inside = (rows < n_query)[:, None] & (columns < n_key)[None, :]
-        shares = tl.load(weights + rows[:, None] * n_key + columns[None, :], mask=inside, other=0.0)
-        acc = tl.dot(shares, load_tile(v, columns, n_key, D_V, D_V, PAD_V), acc, input_precision="ieee")
+        shares = tl.load(
+            weights + rows[:, None] * n_key + columns[None, :], mask=inside, other=0.0
+        )
+        acc = tl.dot(
+            shares,
+            load_tile(v, columns, n_key, D_V, D_V, PAD_V),
+            acc,
+            input_precision="ieee",
+        )
     store_tile(out, acc, rows, n_query, D_V, D_V, PAD_V)
 
 
@@ -71,6 +78,10 @@ def naive(
     pad_k, pad_v = (max(16, triton.next_power_of_2(width)) for width in (d_k, d_v))
     scores, out = q.new_empty(n_query, n_key), q.new_empty(n_query, d_v)
     blocks = triton.cdiv(n_query, block_q), triton.cdiv(n_key, block_k)
-    score_kernel[blocks](q, k, scores, n_query, n_key, d_k**-0.5, d_k, pad_k, block_q, block_k)
-    average_kernel[blocks[:1]](softmax(scores), v, out, n_query, n_key, d_v, pad_v, block_q, block_k)
+    score_kernel[blocks](
+        q, k, scores, n_query, n_key, d_k**-0.5, d_k, pad_k, block_q, block_k
+    )
+    average_kernel[blocks[:1]](
+        softmax(scores), v, out, n_query, n_key, d_v, pad_v, block_q, block_k
+    )
     return out

@@ -16,9 +16,15 @@ from course.shapes import checked
 def softmax_kernel(x, out, stride, n_columns, PADDED: tl.constexpr):
     """Write the softmax of one row."""
     row, columns = tl.program_id(0), tl.arange(0, PADDED)
-    scores = tl.load(x + row * stride + columns, mask=columns < n_columns, other=float("-inf"))
+    scores = tl.load(
+        x + row * stride + columns, mask=columns < n_columns, other=float("-inf")
+    )
     shares = tl.exp(scores - tl.max(scores, 0))
-    tl.store(out + row * n_columns + columns, shares / tl.sum(shares, 0), mask=columns < n_columns)
+    tl.store(
+        out + row * n_columns + columns,
+        shares / tl.sum(shares, 0),
+        mask=columns < n_columns,
+    )
 
 
 @checked

@@ -39,13 +39,21 @@ def score_tile(
     `queries` and `keys` are positions, one of them a column and the other a row. A pair that is masked, or,
     in a tile at an EDGE, past the last key or ahead of its query, has a score of minus infinity.
     """
-    scores = tl.dot(left, tl.trans(right), input_precision=PRECISION, out_dtype=WIDE) * (scale * LOG2E)
+    scores = tl.dot(left, tl.trans(right), input_precision=PRECISION, out_dtype=WIDE) * (
+        scale * LOG2E
+    )
     inside = (queries < n_query) & (keys < n_key)
     if bias is not None:
-        added = tl.load(bias + queries * bias_strides[2] + keys * bias_strides[3], mask=inside, other=0.0)
+        added = tl.load(
+            bias + queries * bias_strides[2] + keys * bias_strides[3],
+            mask=inside,
+            other=0.0,
+        )
         scores += added.to(scores.dtype) * LOG2E
     if mask is not None:
-        seen = tl.load(mask + queries * mask_strides[2] + keys * mask_strides[3], mask=inside, other=0)
+        seen = tl.load(
+            mask + queries * mask_strides[2] + keys * mask_strides[3], mask=inside, other=0
+        )
         scores = tl.where(seen != 0, scores, float("-inf"))
     if EDGE:
         seen = keys < n_key

@@ -69,7 +69,9 @@ def naive_bytes(s: Sizes) -> tuple[int, int]:
     """Bytes that three kernels load and store, equation :eq:`triton-naive-bytes`; no causal flag."""
     (block_q, block_k), pairs = s.tile, s.n_query * s.n_key
     rows, columns = -(-s.n_query // block_q), -(-s.n_key // block_k)
-    loaded = (s.n_query * columns + s.n_key * rows) * s.d_k + 2 * pairs + rows * s.n_key * s.d_v
+    loaded = (
+        (s.n_query * columns + s.n_key * rows) * s.d_k + 2 * pairs + rows * s.n_key * s.d_v
+    )
     return s.number * loaded, s.number * (2 * pairs + s.n_query * s.d_v)
 
 

@@ -10,7 +10,9 @@ import triton
 
 def config(block_q: int, block_k: int, warps: int, stages: int) -> triton.Config:
     """A tile of queries and keys, by how many warps it is computed, and how many loads run ahead."""
-    return triton.Config({"BLOCK_Q": block_q, "BLOCK_K": block_k}, num_warps=warps, num_stages=stages)
+    return triton.Config(
+        {"BLOCK_Q": block_q, "BLOCK_K": block_k}, num_warps=warps, num_stages=stages
+    )
 
 
 TILES = {

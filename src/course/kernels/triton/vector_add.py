@@ -17,7 +17,9 @@ def add_kernel(x, y, out, n, BLOCK: tl.constexpr):
     """Add BLOCK numbers."""
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < n
-    tl.store(out + at, tl.load(x + at, mask=inside) + tl.load(y + at, mask=inside), mask=inside)
+    tl.store(
+        out + at, tl.load(x + at, mask=inside) + tl.load(y + at, mask=inside), mask=inside
+    )
 
 
 @checked
