@@ -2,7 +2,7 @@
 
 Without a stated tolerance a number may differ by one unit in its last printed place: a value that lies
 between two roundings falls to either side, as processors round differently. A point of a figure may move by
-half a pixel. A cell states more in its metadata, as `"course": {"rtol": 1e-3}`, or the notebook for all cells.
+half a pixel. A cell states more in its metadata, `"course": {"rtol": 1e-3}`, or the notebook for all.
 """
 
 from __future__ import annotations
