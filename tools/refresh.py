@@ -3,18 +3,21 @@
     python tools/refresh.py [NOTEBOOK ...]           execute and store; all notebooks if none is named
     python tools/refresh.py --check [NOTEBOOK ...]   execute nothing; fail if one is not in the stored form
 
-A notebook that raises or that writes to stderr is refused and left as it is: a warning is a defect.
+A notebook that raises or that writes to stderr is refused and left as it is: a warning is a defect. An output
+that agrees with the stored one (tools/agreement.py) stays as it is stored: another processor changes no byte.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import sys
 import time
 from pathlib import Path
 
 import notebooks
+from agreement import Agreement, settle
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -43,12 +46,17 @@ def refresh(path: Path) -> bool:
     if path.is_relative_to(notebooks.GENERATED):
         return _refuse(path, ["it is generated from its solutions: run `make exercises`"])
     notebook = notebooks.read(path)
+    stored = copy.deepcopy(notebook)
     start = time.monotonic()
     stopped = execute(notebook, path.parent)
     seconds = time.monotonic() - start
     if defects := notebooks.defects(notebook) or stopped:
         return _refuse(path, defects)
-    text = notebooks.to_text(notebooks.normalise(notebook))
+    notebook = notebooks.normalise(notebook)
+    for cell, old in zip(notebook.cells, stored.cells, strict=True):
+        if cell.cell_type == "code":
+            cell.outputs = settle(cell.outputs, old.outputs, Agreement.of(cell, notebook))
+    text = notebooks.to_text(notebook)
     changed = text != path.read_text("utf8")
     if changed:
         path.write_text(text, "utf8")

@@ -42,6 +42,17 @@ def test_the_same_code_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_rounding_leaves_the_stored_bytes(tmp_path: Path) -> None:
+    path = write(tmp_path / "small.ipynb", FIGURE, "print(0.123)", "print(3)")
+    assert refresh.refresh(path)
+    first = path.read_text()
+    elsewhere = first.replace("0.123\\n", "0.124\\n").replace("M 40", "M 40.2").replace('"3\\n"', '"4\\n"')
+    path.write_text(elsewhere)
+    assert refresh.refresh(path)
+    assert path.read_text() == elsewhere.replace('"4\\n"', '"3\\n"') != first
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not CHAPTER.exists(), reason="the chapter is not there")
 def test_a_chapter_gives_the_same_bytes_twice(tmp_path: Path) -> None:
     twice = []
