@@ -16,31 +16,19 @@ from course.exercises import generate, notebooks
 BANK = """
 import torch
 
-from course.grading.exercise import Exercise, Mistake
+from course.grading.exercise import Exercise
 
 
 def scores(q, k):
     return q @ k.mT / q.shape[-1] ** 0.5
 
 
-def divides_by_d(q, k):
-    return q @ k.mT / q.shape[-1]
-
-
 def centred(x):
     return x - x.mean(-1, keepdim=True)
 
 
-def centred_over_rows(x):
-    return x - x.mean(0, keepdim=True)
-
-
 def weights(q, k):
     return scores(q, k).softmax(-1)
-
-
-def weights_over_queries(q, k):
-    return scores(q, k).softmax(-2)
 
 
 def queries_and_keys():
@@ -54,37 +42,37 @@ def rows():
     return [(torch.arange(12.0).reshape(3, 4) ** 2,)]
 
 
-EXERCISES = (
-    Exercise(
-        number=1,
-        kind="implement",
-        reference=scores,
-        mistakes=(Mistake("divides-by-d", divides_by_d, "You divide by d; the scale is its root."),),
-        cases=queries_and_keys,
-        gradients=True,
-    ),
-    Exercise(
-        number=2,
-        kind="find the bug",
-        reference=centred,
-        mistakes=(Mistake("over-rows", centred_over_rows, "The mean runs over the wrong axis."),),
-        cases=rows,
-    ),
-    Exercise(
-        number=3,
-        kind="predict",
-        reference=0.5,
-        mistakes=(Mistake("squared", 0.25, "That is the square of it."),),
-    ),
-    Exercise(
-        number=4,
-        kind="implement",
-        reference=weights,
-        mistakes=(Mistake("over-queries", weights_over_queries, "Each query weighs the keys."),),
-        cases=queries_and_keys,
-        needs=(1,),
-    ),
-)
+SCORES = Exercise(1, kind="implement", reference=scores, cases=queries_and_keys, gradients=True)
+
+
+@SCORES.mistake
+def divides_by_d(q, k):
+    '''You divide by d; the scale is its root.'''
+    return q @ k.mT / q.shape[-1]
+
+
+CENTRED = Exercise(2, kind="find the bug", reference=centred, cases=rows)
+
+
+@CENTRED.mistake
+def over_rows(x):
+    '''The mean runs over the wrong axis.'''
+    return x - x.mean(0, keepdim=True)
+
+
+HALF = Exercise(3, kind="predict", reference=0.5)
+HALF.mistake("squared", 0.25, "That is the square of it.")
+
+WEIGHTS = Exercise(4, kind="implement", reference=weights, cases=queries_and_keys, needs=(1,))
+
+
+@WEIGHTS.mistake
+def over_queries(q, k):
+    '''Each query weighs the keys.'''
+    return scores(q, k).softmax(-2)
+
+
+EXERCISES = (SCORES, CENTRED, HALF, WEIGHTS)
 """
 
 RIGHT = {

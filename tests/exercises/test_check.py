@@ -9,7 +9,7 @@ import pytest
 import sympy
 import torch
 
-from course.exercises import Exercise, Mistake, NotDone, Wrong, check
+from course.exercises import Exercise, NotDone, Wrong, check
 from course.exercises import check as exported
 from course.grading.diagnosis import diagnose
 
@@ -31,19 +31,18 @@ def two_cases():
     return [(draw(2, 3, 4), draw(2, 5, 4)), (draw(3, 6), draw(7, 6))]
 
 
-SCORES = Exercise(
-    1, "implement", scores, (Mistake("by-d", by_d, "You divide by d."),), cases=two_cases, gradients=True
-)
+SCORES = Exercise(1, kind="implement", reference=scores, cases=two_cases, gradients=True)
+SCORES.mistake("by-d", by_d, "You divide by d.")
 
 
 def value(reference, **options):
     """A value exercise without mistakes."""
-    return Exercise(1, "predict", reference, (), **options)
+    return Exercise(1, kind="predict", reference=reference, **options)
 
 
 def one_case(reference, *case, **options):
     """An exercise with one case."""
-    return Exercise(1, "implement", reference, (), cases=lambda: [case], **options)
+    return Exercise(1, kind="implement", reference=reference, cases=lambda: [case], **options)
 
 
 def test_right_answers_are_accepted():
@@ -58,16 +57,20 @@ def test_a_known_mistake_is_named():
 
 
 def test_a_mistake_that_is_right_is_never_recognised():
-    exercise = Exercise(1, "implement", scores, (Mistake("fine", scores, "Fine."),), cases=two_cases)
+    exercise = Exercise(1, kind="implement", reference=scores, cases=two_cases)
+    exercise.mistake("fine", scores, "Fine.")
     assert diagnose(exercise, scores) is None
     assert "Fine" not in diagnose(exercise, by_d)
 
 
 def test_a_mistake_that_only_raises_is_recognised_by_its_text():
-    def broken(q, k):
+    exercise = Exercise(1, kind="implement", reference=scores, cases=two_cases)
+
+    @exercise.mistake
+    def no_t(q, k):
+        """Transpose k."""
         return q @ k
 
-    exercise = Exercise(1, "implement", scores, (Mistake("no-t", broken, "Transpose k."),), cases=two_cases)
     assert diagnose(exercise, lambda q, k: torch.matmul(q, k)) == "Transpose k. [no-t]"
     assert "invalid for input of size" in diagnose(exercise, lambda q, k: (q @ k.mT).reshape(1000))
 
@@ -249,14 +252,14 @@ SECRETS = [
 @pytest.mark.parametrize("kind", ["derive", "predict"])
 @pytest.mark.parametrize(("reference", "bad", "said"), SECRETS)
 def test_a_formula_that_is_asked_for_is_not_given_away(kind, reference, bad, said):
-    exercise = Exercise(1, kind, reference, (), cases=lambda: [(64,)])
+    exercise = Exercise(1, kind=kind, reference=reference, cases=lambda: [(64,)])
     assert diagnose(exercise, reference) is None
     assert diagnose(exercise, bad) == said
 
 
 def test_a_gradient_that_is_asked_for_is_not_given_away():
     x = torch.full((2,), 3.0, requires_grad=True)
-    exercise = Exercise(1, "derive", lambda x: 2 * x, (), cases=lambda: [(x,)], gradients=True)
+    exercise = Exercise(1, kind="derive", reference=lambda x: 2 * x, cases=lambda: [(x,)], gradients=True)
     said = diagnose(exercise, lambda x: 5 * x - 3 * x.detach())
     assert "the values are right, but the gradient of x differs in 2 of 2 entries" in said
     assert "expected" not in said

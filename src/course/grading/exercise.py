@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Literal, TypeVar, overload
 
+Answer = TypeVar("Answer", bound=Callable)
 Kind = Literal["implement", "derive", "find the bug", "predict", "faster"]
 
 
@@ -34,7 +36,7 @@ class Mistake:
     says: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Exercise:
     """One exercise of a chapter.
 
@@ -42,7 +44,6 @@ class Exercise:
         number: Its number in the chapter, from 1.
         kind: What is asked of the learner.
         reference: The right answer: a function, a class or a value.
-        mistakes: Wrong answers that are recognised.
         cases: Makes the inputs, the same ones at each call; each tuple holds the arguments of one run.
         run: Gets an outcome out of an answer and one case. An outcome is a tensor, an array, a number, a
             bool, a string, None, a SymPy expression, or a tuple, list or dict of those.
@@ -50,15 +51,54 @@ class Exercise:
         needs: Earlier exercises whose answers the check cell uses.
         rtol: Relative tolerance of numbers.
         atol: Absolute tolerance of numbers.
+        mistakes: Wrong answers that are recognised, in the order in which they are tried; :meth:`mistake`
+            adds them.
     """
 
     number: int
+    _: KW_ONLY
     kind: Kind
     reference: Any
-    mistakes: tuple[Mistake, ...]
     cases: Callable[[], Sequence[tuple]] = one_empty_case
     run: Callable[..., Any] = call
     gradients: bool = False
     needs: tuple[int, ...] = ()
     rtol: float = 1e-4
     atol: float = 1e-5
+    mistakes: list[Mistake] = field(default_factory=list, init=False)
+
+    @overload
+    def mistake(self, name: Answer) -> Answer: ...
+
+    @overload
+    def mistake(self, name: str, answer: Any, says: str) -> None: ...
+
+    def mistake(self, name, answer=None, says=None):
+        """Add a wrong answer that is recognised.
+
+        As a decorator of a function or class, it takes the name of the mistake from the name of what it
+        decorates (an underscore at its end, for a name that is taken, does not count) and what the learner
+        reads from its docstring. An answer that is a value is added by a call.
+
+        Args:
+            name: The wrong function or class; or the name of the mistake, in kebab-case.
+            answer: The wrong value.
+            says: What the learner reads.
+
+        Returns:
+            What it decorates.
+        """
+        if isinstance(name, str):
+            self.mistakes.append(Mistake(name, answer, says))
+            return None
+        wrong, says = name, inspect.getdoc(name)
+        if not says:
+            raise ValueError(
+                f"Exercise.mistake: {wrong.__name__} needs a docstring, which the learner reads."
+            )
+        self.mistakes.append(
+            Mistake(
+                wrong.__name__.strip("_").replace("_", "-"), wrong, " ".join(says.split())
+            )
+        )
+        return wrong

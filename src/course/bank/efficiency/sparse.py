@@ -8,7 +8,7 @@ import sympy
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from course.grading.exercise import Exercise, Mistake
+from course.grading.exercise import Exercise
 from course.grading.inputs import draw
 
 # 1: a dilated window on both sides
@@ -19,81 +19,63 @@ def both_sides(n, size, step):
     return (back.abs() <= size * step) & (back % step == 0)
 
 
-def both_sides_in_positions(n, size, step):
+DILATED = Exercise(
+    1, kind="implement", reference=both_sides, cases=lambda: [(9, 2, 3), (12, 3, 2), (8, 1, 4), (5, 2, 1)]
+)
+
+
+@DILATED.mistake
+def looks_back_only(n, size, step):
+    """Your queries look back only. Here they look both ways: take the absolute value of the distance."""
+    return both_sides(n, size, step).tril()
+
+
+@DILATED.mistake
+def reach_in_positions(n, size, step):
+    """Your window ends `size` positions away. It has `size` keys on a side, `step` apart, so it ends size ·
+    step positions away."""
     back = torch.arange(n)[:, None] - torch.arange(n)
     return (back.abs() <= size) & (back % step == 0)
 
 
-def both_sides_by_position(n, size, step):
+@DILATED.mistake
+def gaps_by_position(n, size, step):
+    """You keep the keys whose own position is a multiple of the step. The gaps are counted from the query:
+    the distance must be a multiple."""
     i, j = torch.arange(n)[:, None], torch.arange(n)
     return ((i - j).abs() <= size * step) & (j % step == 0)
 
 
-def both_sides_without_itself(n, size, step):
+@DILATED.mistake
+def without_itself(n, size, step):
+    """A query sees its own position: the distance 0 is a multiple of every step."""
     return both_sides(n, size, step) & ~torch.eye(n, dtype=torch.bool)
 
 
-def both_sides_one_short(n, size, step):
+@DILATED.mistake
+def last_key_missing(n, size, step):
+    """The furthest key on each side is missing. The largest distance, size · step, is included."""
     back = torch.arange(n)[:, None] - torch.arange(n)
     return (back.abs() < size * step) & (back % step == 0)
 
 
-def both_sides_without_gaps(n, size, step):
+@DILATED.mistake
+def no_gaps(n, size, step):
+    """Your window has the right length and no gaps. Keep only distances that are multiples of the step."""
     back = torch.arange(n)[:, None] - torch.arange(n)
     return back.abs() <= size * step
 
 
-DILATED = Exercise(
-    number=1,
-    kind="implement",
-    reference=both_sides,
-    cases=lambda: [(9, 2, 3), (12, 3, 2), (8, 1, 4), (5, 2, 1)],
-    mistakes=(
-        Mistake(
-            "looks-back-only",
-            lambda n, size, step: both_sides(n, size, step).tril(),
-            "Your queries look back only. Here they look both ways: take the absolute value of the distance.",
-        ),
-        Mistake(
-            "reach-in-positions",
-            both_sides_in_positions,
-            "Your window ends `size` positions away. It has `size` keys on a side, `step` apart, so it "
-            "ends size · step positions away.",
-        ),
-        Mistake(
-            "gaps-by-position",
-            both_sides_by_position,
-            "You keep the keys whose own position is a multiple of the step. The gaps are counted from the"
-            " query: the distance must be a multiple.",
-        ),
-        Mistake(
-            "without-itself",
-            both_sides_without_itself,
-            "A query sees its own position: the distance 0 is a multiple of every step.",
-        ),
-        Mistake(
-            "last-key-missing",
-            both_sides_one_short,
-            "The furthest key on each side is missing. The largest distance, size · step, is included.",
-        ),
-        Mistake(
-            "no-gaps",
-            both_sides_without_gaps,
-            "Your window has the right length and no gaps. Keep only distances that are multiples of the "
-            "step.",
-        ),
-        Mistake(
-            "no-end",
-            lambda n, size, step: both_sides(n, n, step),
-            "Your window has the right gaps and no end. It has `size` keys on each side and stops there.",
-        ),
-        Mistake(
-            "size-for-both-sides",
-            lambda n, size, step: both_sides(n, size // 2, step),
-            "You shared `size` between the two sides. There are `size` keys on each side.",
-        ),
-    ),
-)
+@DILATED.mistake
+def no_end(n, size, step):
+    """Your window has the right gaps and no end. It has `size` keys on each side and stops there."""
+    return both_sides(n, n, step)
+
+
+@DILATED.mistake
+def size_for_both_sides(n, size, step):
+    """You shared `size` between the two sides. There are `size` keys on each side."""
+    return both_sides(n, size // 2, step)
 
 
 # 2: how deep
@@ -104,89 +86,83 @@ def depth(n, size):
 
 
 DEPTH = Exercise(
-    number=2,
+    2,
     kind="predict",
     reference=depth,
     cases=lambda: [(64, 9), (65, 9), (66, 9), (1000, 2), (4097, 257), (10, 10)],
-    mistakes=(
-        Mistake(
-            "size-per-layer",
-            lambda n, size: -(-n // size),
-            "A window of `size` keys includes the query itself, so a layer brings size − 1 new positions.",
-        ),
-        Mistake(
-            "rounded-down",
-            lambda n, size: (n - 1) // (size - 1),
-            "Round up: when the division leaves a rest, one more layer is needed for it.",
-        ),
-        Mistake(
-            "n-positions-to-go",
-            lambda n, size: -(-n // (size - 1)),
-            "The first token is n − 1 positions away from the last one, not n.",
-        ),
-        Mistake(
-            "size-positions-per-layer",
-            lambda n, size: -(-(n - 1) // size),
-            "The way is n − 1 positions, that is right. But a window of `size` keys includes the query "
-            "itself, so a layer covers size − 1 of them.",
-        ),
-        Mistake(
-            "first-layer-free",
-            lambda n, size: -(-(n - size) // (size - 1)),
-            "You took the reach of the first window off the way. That window is a layer, too: count it.",
-        ),
-        Mistake(
-            "powers",
-            lambda n, size: math.ceil(math.log(n, size) - 1e-9),
-            "That many layers would do if each multiplied the reach. Windows only add to it.",
-        ),
-        Mistake(
-            "both-directions",
-            lambda n, size: -(-(n - 1) // (2 * (size - 1))),
-            "You divided by the reach in two directions. The way from the first token to the last one uses"
-            " only one of them.",
-        ),
-    ),
 )
+
+
+@DEPTH.mistake
+def size_per_layer(n, size):
+    """A window of `size` keys includes the query itself, so a layer brings size − 1 new positions."""
+    return -(-n // size)
+
+
+@DEPTH.mistake
+def rounded_down(n, size):
+    """Round up: when the division leaves a rest, one more layer is needed for it."""
+    return (n - 1) // (size - 1)
+
+
+@DEPTH.mistake
+def n_positions_to_go(n, size):
+    """The first token is n − 1 positions away from the last one, not n."""
+    return -(-n // (size - 1))
+
+
+@DEPTH.mistake
+def size_positions_per_layer(n, size):
+    """The way is n − 1 positions, that is right. But a window of `size` keys includes the query itself, so a
+    layer covers size − 1 of them."""
+    return -(-(n - 1) // size)
+
+
+@DEPTH.mistake
+def first_layer_free(n, size):
+    """You took the reach of the first window off the way. That window is a layer, too: count it."""
+    return -(-(n - size) // (size - 1))
+
+
+@DEPTH.mistake
+def powers(n, size):
+    """That many layers would do if each multiplied the reach. Windows only add to it."""
+    return math.ceil(math.log(n, size) - 1e-9)
+
+
+@DEPTH.mistake
+def both_directions(n, size):
+    """You divided by the reach in two directions. The way from the first token to the last one uses only one
+    of them."""
+    return -(-(n - 1) // (2 * (size - 1)))
 
 
 # 3: the stride where window and comb have their own prices
 
 T, R = sympy.symbols("T r", positive=True)
 
-STRIDE = Exercise(
-    number=3,
-    kind="derive",
-    reference=sympy.sqrt(R * T),
-    mistakes=(
-        Mistake(
-            "equal-prices",
-            sympy.sqrt(T),
-            "That is the best stride when all keys cost the same. A far key costs r times as much here.",
-        ),
-        Mistake(
-            "price-on-the-window",
-            sympy.sqrt(T / R),
-            "You put the price r on the keys of the window. The far keys cost more: with a larger stride "
-            "there are fewer of them.",
-        ),
-        Mistake(
-            "root-forgotten",
-            R * T,
-            "The derivative is 1 − r T / c². Setting it to zero gives c²: take the root.",
-        ),
-        Mistake(
-            "price-outside-the-root",
-            R * sympy.sqrt(T),
-            "The price stands beside T in r T / c, so it ends up under the root as well.",
-        ),
-        Mistake(
-            "the-number-of-keys",
-            2 * sympy.sqrt(R * T),
-            "That is what a query then pays, not the stride.",
-        ),
-    ),
+STRIDE = Exercise(3, kind="derive", reference=sympy.sqrt(R * T))
+
+STRIDE.mistake(
+    "equal-prices",
+    sympy.sqrt(T),
+    "That is the best stride when all keys cost the same. A far key costs r times as much here.",
 )
+STRIDE.mistake(
+    "price-on-the-window",
+    sympy.sqrt(T / R),
+    "You put the price r on the keys of the window. The far keys cost more: with a larger stride "
+    "there are fewer of them.",
+)
+STRIDE.mistake(
+    "root-forgotten", R * T, "The derivative is 1 − r T / c². Setting it to zero gives c²: take the root."
+)
+STRIDE.mistake(
+    "price-outside-the-root",
+    R * sympy.sqrt(T),
+    "The price stands beside T in r T / c, so it ends up under the root as well.",
+)
+STRIDE.mistake("the-number-of-keys", 2 * sympy.sqrt(R * T), "That is what a query then pays, not the stride.")
 
 
 # 4: the layout of a mask
@@ -197,78 +173,61 @@ def layout_of(mask, size):
     return torch.stack(rows)
 
 
-def layout_of_full_blocks(mask, size):
-    rows = [torch.stack([tile.all() for tile in row.split(size, 1)]) for row in mask.split(size, 0)]
-    return torch.stack(rows)
-
-
-def layout_without_the_rest(mask, size):
-    n, m = (x // size * size for x in mask.shape)
-    return layout_of(mask[:n, :m], size)
-
-
-def layout_of_diagonals(mask, size):
-    rows = [
-        torch.stack([tile.diagonal().any() for tile in row.split(size, 1)]) for row in mask.split(size, 0)
-    ]
-    return torch.stack(rows)
-
-
-def layout_of_most(mask, size):
-    rows = [
-        torch.stack([tile.float().mean() >= 0.5 for tile in row.split(size, 1)])
-        for row in mask.split(size, 0)
-    ]
-    return torch.stack(rows)
-
-
 def masks():
     generator = torch.Generator().manual_seed(0)
     few = torch.rand(11, 14, generator=generator) < 0.12
     return [(few, 4), (torch.ones(9, 9).tril().bool(), 3), (torch.ones(6, 10).triu(5).bool(), 4), (few, 1)]
 
 
-LAYOUT = Exercise(
-    number=4,
-    kind="implement",
-    reference=layout_of,
-    cases=masks,
-    mistakes=(
-        Mistake(
-            "only-full-blocks",
-            layout_of_full_blocks,
-            "You keep the blocks that are visible as a whole. A block must be computed as soon as one pair"
-            " in it is visible.",
-        ),
-        Mistake(
-            "first-corner",
-            lambda mask, size: mask[::size, ::size],
-            "You look at the upper left pair of each block only. Any of its pairs may be visible.",
-        ),
-        Mistake(
-            "rest-dropped",
-            layout_without_the_rest,
-            "The last blocks are missing when a length is no multiple of the size. They are smaller, but "
-            "they count.",
-        ),
-        Mistake(
-            "transposed",
-            lambda mask, size: layout_of(mask, size).T,
-            "Rows of a layout are blocks of queries, columns blocks of keys. Yours are the other way round.",
-        ),
-        Mistake(
-            "diagonals",
-            layout_of_diagonals,
-            "You look at the diagonal of each block only. Any of its pairs may be visible.",
-        ),
-        Mistake(
-            "more-than-half",
-            layout_of_most,
-            "You keep the blocks of which at least half is visible. One visible pair is enough, or the "
-            "result will differ from that of the mask.",
-        ),
-    ),
-)
+LAYOUT = Exercise(4, kind="implement", reference=layout_of, cases=masks)
+
+
+@LAYOUT.mistake
+def only_full_blocks(mask, size):
+    """You keep the blocks that are visible as a whole. A block must be computed as soon as one pair in it is
+    visible."""
+    rows = [torch.stack([tile.all() for tile in row.split(size, 1)]) for row in mask.split(size, 0)]
+    return torch.stack(rows)
+
+
+@LAYOUT.mistake
+def first_corner(mask, size):
+    """You look at the upper left pair of each block only. Any of its pairs may be visible."""
+    return mask[::size, ::size]
+
+
+@LAYOUT.mistake
+def rest_dropped(mask, size):
+    """The last blocks are missing when a length is no multiple of the size. They are smaller, but they
+    count."""
+    n, m = (x // size * size for x in mask.shape)
+    return layout_of(mask[:n, :m], size)
+
+
+@LAYOUT.mistake
+def transposed(mask, size):
+    """Rows of a layout are blocks of queries, columns blocks of keys. Yours are the other way round."""
+    return layout_of(mask, size).T
+
+
+@LAYOUT.mistake
+def diagonals(mask, size):
+    """You look at the diagonal of each block only. Any of its pairs may be visible."""
+    rows = [
+        torch.stack([tile.diagonal().any() for tile in row.split(size, 1)]) for row in mask.split(size, 0)
+    ]
+    return torch.stack(rows)
+
+
+@LAYOUT.mistake
+def more_than_half(mask, size):
+    """You keep the blocks of which at least half is visible. One visible pair is enough, or the result will
+    differ from that of the mask."""
+    rows = [
+        torch.stack([tile.float().mean() >= 0.5 for tile in row.split(size, 1)])
+        for row in mask.split(size, 0)
+    ]
+    return torch.stack(rows)
 
 
 # 5: the block before the first
@@ -302,61 +261,67 @@ def local_by_mask(q, k, v, rule):
 
 
 LOCAL = Exercise(
-    number=5,
+    5,
     kind="find the bug",
     reference=local,
     cases=lambda: [
         (*(2 * x for x in draw((12, 4), (12, 4), (12, 3))), 4),
         (*draw((10, 2), (10, 2), (10, 2), seed=1), 2),
     ],
-    mistakes=(
-        Mistake(
-            "rolls-round",
-            lambda *x: local(*x, wrap=True),
-            "The bug is still there: the block before the first one is the last one, because `roll` is "
-            "circular. The first queries read the end of the text.",
-        ),
-        Mistake(
-            "zeros-take-part",
-            lambda *x: local(*x, fill=False),
-            "You put zeros before the first block, but let them take part: a key of zeros has the score 0 "
-            "and takes weight from the others. Hide it.",
-        ),
-        Mistake(
-            "not-causal",
-            lambda *x: local(*x, causal=False),
-            "Inside its own block a query must still not see later keys.",
-        ),
-        Mistake(
-            "the-next-block",
-            lambda *x: local(*x, later=True),
-            "You rolled in the other direction: the queries see the block after their own.",
-        ),
-        Mistake(
-            "removed-after-softmax",
-            lambda *x: local(*x, fill=None),
-            "The block before the first no longer adds anything, but it still took its share in the softmax, "
-            "so that the weights that are left don't sum to one. Hide its scores before the softmax.",
-        ),
-        Mistake(
-            "sliding-window",
-            lambda q, k, v, size: local_by_mask(q, k, v, lambda i, j: i - j <= size),
-            "Your window slides with the query. Here every query of a block sees the whole block before its "
-            "own, from the first key on.",
-        ),
-        Mistake(
-            "everything-before",
-            lambda q, k, v, size: local_by_mask(q, k, v, lambda i, j: i >= j),
-            "Nothing of the future is left, but your queries see all blocks before their own. Only one of "
-            "them is wanted.",
-        ),
-        Mistake(
-            "own-block-only",
-            lambda *x: local(*x, own=True),
-            "The wrong keys are gone, but so is the block before. Only the first block has none.",
-        ),
-    ),
 )
+
+
+@LOCAL.mistake
+def rolls_round(*x):
+    """The bug is still there: the block before the first one is the last one, because `roll` is circular. The
+    first queries read the end of the text."""
+    return local(*x, wrap=True)
+
+
+@LOCAL.mistake
+def zeros_take_part(*x):
+    """You put zeros before the first block, but let them take part: a key of zeros has the score 0 and takes
+    weight from the others. Hide it."""
+    return local(*x, fill=False)
+
+
+@LOCAL.mistake
+def not_causal(*x):
+    """Inside its own block a query must still not see later keys."""
+    return local(*x, causal=False)
+
+
+@LOCAL.mistake
+def the_next_block(*x):
+    """You rolled in the other direction: the queries see the block after their own."""
+    return local(*x, later=True)
+
+
+@LOCAL.mistake
+def removed_after_softmax(*x):
+    """The block before the first no longer adds anything, but it still took its share in the softmax, so that
+    the weights that are left don't sum to one. Hide its scores before the softmax."""
+    return local(*x, fill=None)
+
+
+@LOCAL.mistake
+def sliding_window(q, k, v, size):
+    """Your window slides with the query. Here every query of a block sees the whole block before its own,
+    from the first key on."""
+    return local_by_mask(q, k, v, lambda i, j: i - j <= size)
+
+
+@LOCAL.mistake
+def everything_before(q, k, v, size):
+    """Nothing of the future is left, but your queries see all blocks before their own. Only one of them is
+    wanted."""
+    return local_by_mask(q, k, v, lambda i, j: i >= j)
+
+
+@LOCAL.mistake
+def own_block_only(*x):
+    """The wrong keys are gone, but so is the block before. Only the first block has none."""
+    return local(*x, own=True)
 
 
 # 6: the operations of a window
@@ -371,60 +336,61 @@ def window_operations(n, size, n_back, d):
 
 
 OPERATIONS = Exercise(
-    number=6,
+    6,
     kind="predict",
     reference=window_operations,
     cases=lambda: [(32, 4, 2, 8), (64, 16, 1, 4), (48, 8, 20, 3), (20, 2, 0, 5)],
-    mistakes=(
-        Mistake(
-            "every-row-is-full",
-            lambda n, size, n_back, d: 4 * (n // size) * (n_back + 1) * size**2 * d,
-            "The first blocks of queries have fewer blocks before them. Count those that are there.",
-        ),
-        Mistake(
-            "own-block-forgotten",
-            lambda n, size, n_back, d: 4 * (window_blocks(n, size, n_back) - n // size) * size**2 * d,
-            "A block of queries sees its own block, too.",
-        ),
-        Mistake(
-            "own-block-among-those-before",
-            lambda n, size, n_back, d: (
-                4 * sum(min(block + 1, n_back) for block in range(n // size)) * size**2 * d
-            ),
-            "You counted the own block among the `n_back` blocks. It comes on top of them.",
-        ),
-        Mistake(
-            "more-blocks-back-than-there-are",
-            lambda n, size, n_back, d: 4 * (n_back + 1) * (n // size - n_back / 2) * size**2 * d,
-            "Your formula holds while n_back < n / size. With more, no query sees more blocks than there "
-            "are before it.",
-        ),
-        Mistake(
-            "one-operation-per-multiply-add",
-            lambda n, size, n_back, d: 2 * window_blocks(n, size, n_back) * size**2 * d,
-            "Half of the operations are missing. There are two products, scores and outputs, and a "
-            "multiplication with its addition counts two.",
-        ),
-        Mistake(
-            "dense",
-            lambda n, size, n_back, d: 4 * n * n * d,
-            "That is what the masked attention does. Count the blocks of the layout only.",
-        ),
-        Mistake(
-            "half-of-the-own-block",
-            lambda n, size, n_back, d: (
-                4 * d * (window_blocks(n, size, n_back) * size**2 - n * (size - 1) // 2)
-            ),
-            "You left out the pairs that the causal mask hides inside a block. They are computed, then "
-            "hidden.",
-        ),
-        Mistake(
-            "side-not-squared",
-            lambda n, size, n_back, d: 4 * window_blocks(n, size, n_back) * size * d,
-            "A block has size times size pairs.",
-        ),
-    ),
 )
+
+
+@OPERATIONS.mistake
+def every_row_is_full(n, size, n_back, d):
+    """The first blocks of queries have fewer blocks before them. Count those that are there."""
+    return 4 * (n // size) * (n_back + 1) * size**2 * d
+
+
+@OPERATIONS.mistake
+def own_block_forgotten(n, size, n_back, d):
+    """A block of queries sees its own block, too."""
+    return 4 * (window_blocks(n, size, n_back) - n // size) * size**2 * d
+
+
+@OPERATIONS.mistake
+def own_block_among_those_before(n, size, n_back, d):
+    """You counted the own block among the `n_back` blocks. It comes on top of them."""
+    return 4 * sum(min(block + 1, n_back) for block in range(n // size)) * size**2 * d
+
+
+@OPERATIONS.mistake
+def more_blocks_back_than_there_are(n, size, n_back, d):
+    """Your formula holds while n_back < n / size. With more, no query sees more blocks than there are before
+    it."""
+    return 4 * (n_back + 1) * (n // size - n_back / 2) * size**2 * d
+
+
+@OPERATIONS.mistake
+def one_operation_per_multiply_add(n, size, n_back, d):
+    """Half of the operations are missing. There are two products, scores and outputs, and a multiplication
+    with its addition counts two."""
+    return 2 * window_blocks(n, size, n_back) * size**2 * d
+
+
+@OPERATIONS.mistake
+def dense(n, size, n_back, d):
+    """That is what the masked attention does. Count the blocks of the layout only."""
+    return 4 * n * n * d
+
+
+@OPERATIONS.mistake
+def half_of_the_own_block(n, size, n_back, d):
+    """You left out the pairs that the causal mask hides inside a block. They are computed, then hidden."""
+    return 4 * d * (window_blocks(n, size, n_back) * size**2 - n * (size - 1) // 2)
+
+
+@OPERATIONS.mistake
+def side_not_squared(n, size, n_back, d):
+    """A block has size times size pairs."""
+    return 4 * window_blocks(n, size, n_back) * size * d
 
 
 # 7: gathered blocks
@@ -464,22 +430,6 @@ def gathered(
     return out.flatten(0, 1)
 
 
-def dense_with_mask(q, k, v, layout, size):
-    mask = layout.repeat_interleave(size, 0).repeat_interleave(size, 1)
-    scores = (q @ k.T / math.sqrt(q.shape[1])).masked_fill(~mask, -math.inf)
-    return scores.softmax(-1).nan_to_num() @ v
-
-
-def filled_to_the_longest(q, k, v, layout, size):
-    longest = int(layout.sum(1).max())
-    columns = (~layout).long().argsort(1, stable=True)[:, :longest]
-    seen = layout.gather(1, columns).repeat_interleave(size, 1)[:, None]
-    queries, keys, values = (x.unflatten(0, (-1, size)) for x in (q, k, v))
-    scores = queries @ keys[columns].flatten(1, 2).mT / math.sqrt(q.shape[1])
-    weights = scores.masked_fill(~seen, -math.inf).softmax(-1).nan_to_num()
-    return (weights @ values[columns].flatten(1, 2)).flatten(0, 1)
-
-
 def count_and_run(answer, q, k, v, layout, size):
     with FlopCounterMode(display=False) as counter:
         out = answer(q, k, v, layout, size)
@@ -499,60 +449,67 @@ def layouts():
     ]
 
 
-GATHERED = Exercise(
-    number=7,
-    kind="faster",
-    reference=gathered,
-    run=count_and_run,
-    cases=layouts,
-    mistakes=(
-        Mistake(
-            "dense-with-a-mask",
-            dense_with_mask,
-            "The output is right, but all scores were computed and most of them thrown away. Gather the "
-            "blocks of keys first.",
-        ),
-        Mistake(
-            "filled-to-the-longest-row",
-            filled_to_the_longest,
-            "The output is right, but every row computes as many blocks as the longest one. One row that "
-            "sees all makes everything dense. Compute rows with different numbers of blocks apart.",
-        ),
-        Mistake(
-            "softmax-per-block",
-            lambda *x: gathered(*x, per_block=True),
-            "You took a softmax in each block and averaged. One softmax runs over all keys that a query "
-            "sees.",
-        ),
-        Mistake(
-            "softmax-per-block-summed",
-            lambda *x: gathered(*x, per_block=True, summed=True),
-            "You took a softmax in each block and added the outputs, so that the weights of a query sum to "
-            "the number of its blocks. One softmax runs over all keys that a query sees.",
-        ),
-        Mistake(
-            "softmax-over-queries",
-            lambda *x: gathered(*x, axis=0),
-            "Your softmax runs over the queries of a block. It must run over the keys, the last axis.",
-        ),
-        Mistake(
-            "other-values",
-            lambda *x: gathered(*x, value_blocks=lambda chosen: torch.arange(len(chosen))),
-            "The weights belong to the gathered keys, but you apply them to the first values of the text. "
-            "Gather the values with the same index.",
-        ),
-        Mistake(
-            "no-scale",
-            lambda *x: gathered(*x, scale=1.0),
-            "The scores are not divided by the root of the width.",
-        ),
-        Mistake(
-            "mean-where-nothing-is-visible",
-            lambda *x: gathered(*x, empty=False),
-            "A query whose row of the layout is empty gets zeros in this book, not the mean of all values.",
-        ),
-    ),
-)
+GATHERED = Exercise(7, kind="faster", reference=gathered, run=count_and_run, cases=layouts)
+
+
+@GATHERED.mistake
+def dense_with_a_mask(q, k, v, layout, size):
+    """The output is right, but all scores were computed and most of them thrown away. Gather the blocks of
+    keys first."""
+    mask = layout.repeat_interleave(size, 0).repeat_interleave(size, 1)
+    scores = (q @ k.T / math.sqrt(q.shape[1])).masked_fill(~mask, -math.inf)
+    return scores.softmax(-1).nan_to_num() @ v
+
+
+@GATHERED.mistake
+def filled_to_the_longest_row(q, k, v, layout, size):
+    """The output is right, but every row computes as many blocks as the longest one. One row that sees all
+    makes everything dense. Compute rows with different numbers of blocks apart."""
+    longest = int(layout.sum(1).max())
+    columns = (~layout).long().argsort(1, stable=True)[:, :longest]
+    seen = layout.gather(1, columns).repeat_interleave(size, 1)[:, None]
+    queries, keys, values = (x.unflatten(0, (-1, size)) for x in (q, k, v))
+    scores = queries @ keys[columns].flatten(1, 2).mT / math.sqrt(q.shape[1])
+    weights = scores.masked_fill(~seen, -math.inf).softmax(-1).nan_to_num()
+    return (weights @ values[columns].flatten(1, 2)).flatten(0, 1)
+
+
+@GATHERED.mistake
+def softmax_per_block(*x):
+    """You took a softmax in each block and averaged. One softmax runs over all keys that a query sees."""
+    return gathered(*x, per_block=True)
+
+
+@GATHERED.mistake
+def softmax_per_block_summed(*x):
+    """You took a softmax in each block and added the outputs, so that the weights of a query sum to the
+    number of its blocks. One softmax runs over all keys that a query sees."""
+    return gathered(*x, per_block=True, summed=True)
+
+
+@GATHERED.mistake
+def softmax_over_queries(*x):
+    """Your softmax runs over the queries of a block. It must run over the keys, the last axis."""
+    return gathered(*x, axis=0)
+
+
+@GATHERED.mistake
+def other_values(*x):
+    """The weights belong to the gathered keys, but you apply them to the first values of the text. Gather the
+    values with the same index."""
+    return gathered(*x, value_blocks=lambda chosen: torch.arange(len(chosen)))
+
+
+@GATHERED.mistake
+def no_scale(*x):
+    """The scores are not divided by the root of the width."""
+    return gathered(*x, scale=1.0)
+
+
+@GATHERED.mistake
+def mean_where_nothing_is_visible(*x):
+    """A query whose row of the layout is empty gets zeros in this book, not the mean of all values."""
+    return gathered(*x, empty=False)
 
 
 EXERCISES = (DILATED, DEPTH, STRIDE, LAYOUT, LOCAL, OPERATIONS, GATHERED)

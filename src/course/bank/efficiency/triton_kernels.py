@@ -13,7 +13,7 @@ import triton.language as tl
 from triton.runtime.errors import InterpreterError
 
 from course.attention import attend, log_sum_exp
-from course.grading.exercise import Exercise, Mistake
+from course.grading.exercise import Exercise
 from course.grading.inputs import draw
 from course.kernels.triton import interpret
 from course.kernels.triton.lab import Lab
@@ -34,10 +34,11 @@ class Variant:
         return partial(self.kernel[grid], WRONG=self.wrong)
 
 
-def mistakes(kernel, **says):
-    """A mistake for each name, whose underscores become hyphens."""
-    names = {name.replace("_", "-"): text for name, text in says.items()}
-    return tuple(Mistake(name, Variant(kernel, name), text) for name, text in names.items())
+def mistakes(exercise, kernel, **says):
+    """Add the mistakes of a kernel: for each name (underscores become hyphens), what the learner reads."""
+    for name, text in says.items():
+        wrong = name.replace("_", "-")
+        exercise.mistake(wrong, Variant(kernel, wrong), text)
 
 
 def fenced(x):
@@ -127,50 +128,52 @@ def run_biased(kernel, wide, bias):
 
 
 BIASED = Exercise(
-    number=1,
+    1,
     kind="implement",
     reference=Variant(biased),
     run=run_biased,
     cases=lambda: [draw((5, 8), (3,)), draw((6, 7), (7,), seed=1)],
-    mistakes=mistakes(
-        biased,
-        loads_without_a_mask=(
-            "Your numbers are right, but your kernel reads past the end of x: the last blocks stick out over"
-            " it. Give the load the mask that the store has."
-        ),
-        takes_the_columns_for_the_stride=(
-            "You assume that rows of x lie n_columns apart. x is a view whose rows lie stride apart in "
-            "memory: the row starts at row * stride."
-        ),
-        stride_of_the_input_for_the_output=(
-            "You write rows of out stride apart. The stride is that of x; the rows of out follow each other "
-            "without a gap, n_columns apart."
-        ),
-        masks_the_rows_only=(
-            "Your mask of the store has no condition on the columns. A block that sticks out to the right "
-            "writes into the beginning of the next row, which another program owns."
-        ),
-        exchanges_the_axes_of_the_grid=(
-            "You exchanged the axes of the grid: program_id(0) counts blocks of rows, program_id(1) blocks "
-            "of columns."
-        ),
-        bias_by_row=("You add bias[row]. The bias has one number for each column."),
-        bias_without_a_mask=(
-            "Your numbers are right, but your kernel reads past the end of the bias. That load needs a mask "
-            "of its own: columns < n_columns."
-        ),
-        masks_the_columns_only=(
-            "Your mask has no condition on the rows: the last block of rows reads and writes below the end "
-            "of the matrices."
-        ),
-        stores_without_a_mask=(
-            "Your store has no mask: lanes to the right of the matrix write into the next row, those below "
-            "it past the end of out."
-        ),
-        blocks_one_apart=(
-            "Your blocks start one apart and overlap. Block i of BLOCK_R rows starts at i * BLOCK_R, and so "
-            "with columns."
-        ),
+)
+
+mistakes(
+    BIASED,
+    biased,
+    loads_without_a_mask=(
+        "Your numbers are right, but your kernel reads past the end of x: the last blocks stick out over"
+        " it. Give the load the mask that the store has."
+    ),
+    takes_the_columns_for_the_stride=(
+        "You assume that rows of x lie n_columns apart. x is a view whose rows lie stride apart in "
+        "memory: the row starts at row * stride."
+    ),
+    stride_of_the_input_for_the_output=(
+        "You write rows of out stride apart. The stride is that of x; the rows of out follow each other "
+        "without a gap, n_columns apart."
+    ),
+    masks_the_rows_only=(
+        "Your mask of the store has no condition on the columns. A block that sticks out to the right "
+        "writes into the beginning of the next row, which another program owns."
+    ),
+    exchanges_the_axes_of_the_grid=(
+        "You exchanged the axes of the grid: program_id(0) counts blocks of rows, program_id(1) blocks "
+        "of columns."
+    ),
+    bias_by_row=("You add bias[row]. The bias has one number for each column."),
+    bias_without_a_mask=(
+        "Your numbers are right, but your kernel reads past the end of the bias. That load needs a mask "
+        "of its own: columns < n_columns."
+    ),
+    masks_the_columns_only=(
+        "Your mask has no condition on the rows: the last block of rows reads and writes below the end "
+        "of the matrices."
+    ),
+    stores_without_a_mask=(
+        "Your store has no mask: lanes to the right of the matrix write into the next row, those below "
+        "it past the end of out."
+    ),
+    blocks_one_apart=(
+        "Your blocks start one apart and overlap. Block i of BLOCK_R rows starts at i * BLOCK_R, and so "
+        "with columns."
     ),
 )
 
@@ -229,51 +232,47 @@ def long_rows():
     return [(x,), (x.sort(1).values * 3,), (x - 200,)]
 
 
-ROW_LSE = Exercise(
-    number=2,
-    kind="implement",
-    reference=Variant(row_lse),
-    run=run_row_lse,
-    cases=long_rows,
-    mistakes=mistakes(
-        row_lse,
-        forgets_to_rescale=(
-            "Your sum is not rescaled when a larger score arrives. What was summed relative to the old "
-            "maximum has to be multiplied by exp(old − new)."
-        ),
-        rescales_the_wrong_way=(
-            "Your factor is turned around: exp(new − old). The exponentials shrink when the maximum grows."
-        ),
-        rescales_both=(
-            "You rescale the new block too. Its exponentials are relative to the new maximum already; only "
-            "what was summed before needs the factor."
-        ),
-        pads_with_zero=(
-            "The lanes past the end of the row hold 0 and take part in the sum: other=-inf makes their "
-            "exponentials zero."
-        ),
-        starts_at_zero=(
-            "You take exponentials relative to 0, because no maximum is subtracted or because it starts at "
-            "0. If all scores are far below zero, they vanish: start the maximum at minus infinity."
-        ),
-        maximum_of_the_block_alone=(
-            "Your maximum is that of the last block alone. Carry the larger of the old one and the block's."
-        ),
-        takes_the_first_block_again=(
-            "You load the first block of the row every time: the columns of a block begin at start."
-        ),
-        loads_without_a_mask=(
-            "Your load has no mask: the last block reads into the next row, and past the end of x in the "
-            "last one."
-        ),
-        loads_twice=(
-            "Your log-sum-exps are right, but the scores are loaded more than once. One pass carries the "
-            "maximum and the sum together."
-        ),
-        logarithm_in_bits=("You add a logarithm to base 2 to a maximum in nats: with tl.exp goes tl.log."),
-        forgets_the_maximum=(
-            "You return the logarithm of the sum relative to the maximum; add the maximum again."
-        ),
+ROW_LSE = Exercise(2, kind="implement", reference=Variant(row_lse), run=run_row_lse, cases=long_rows)
+
+mistakes(
+    ROW_LSE,
+    row_lse,
+    forgets_to_rescale=(
+        "Your sum is not rescaled when a larger score arrives. What was summed relative to the old "
+        "maximum has to be multiplied by exp(old − new)."
+    ),
+    rescales_the_wrong_way=(
+        "Your factor is turned around: exp(new − old). The exponentials shrink when the maximum grows."
+    ),
+    rescales_both=(
+        "You rescale the new block too. Its exponentials are relative to the new maximum already; only "
+        "what was summed before needs the factor."
+    ),
+    pads_with_zero=(
+        "The lanes past the end of the row hold 0 and take part in the sum: other=-inf makes their "
+        "exponentials zero."
+    ),
+    starts_at_zero=(
+        "You take exponentials relative to 0, because no maximum is subtracted or because it starts at "
+        "0. If all scores are far below zero, they vanish: start the maximum at minus infinity."
+    ),
+    maximum_of_the_block_alone=(
+        "Your maximum is that of the last block alone. Carry the larger of the old one and the block's."
+    ),
+    takes_the_first_block_again=(
+        "You load the first block of the row every time: the columns of a block begin at start."
+    ),
+    loads_without_a_mask=(
+        "Your load has no mask: the last block reads into the next row, and past the end of x in the "
+        "last one."
+    ),
+    loads_twice=(
+        "Your log-sum-exps are right, but the scores are loaded more than once. One pass carries the "
+        "maximum and the sum together."
+    ),
+    logarithm_in_bits=("You add a logarithm to base 2 to a maximum in nats: with tl.exp goes tl.log."),
+    forgets_the_maximum=(
+        "You return the logarithm of the sum relative to the maximum; add the maximum again."
     ),
 )
 
@@ -286,82 +285,92 @@ def numbers_loaded(T, S, d_k, d_v, block_q):
 
 
 LOADED = Exercise(
-    number=3,
+    3,
     kind="predict",
     reference=numbers_loaded,
     cases=lambda: [(64, 64, 16, 16, 16), (70, 50, 24, 10, 32), (5, 100, 8, 4, 16)],
-    mistakes=(
-        Mistake(
-            "each-key-once",
-            lambda T, S, d_k, d_v, block_q: T * d_k + S * (d_k + d_v),
-            "You count each key once. Every program walks over all of them: there are as many walks as "
-            "blocks of queries.",
-        ),
-        Mistake(
-            "rounds-down",
-            lambda T, S, d_k, d_v, block_q: T * d_k + T // block_q * S * (d_k + d_v),
-            "You round the number of programs down. The queries that are left over need a program too.",
-        ),
-        Mistake(
-            "does-not-round",
-            lambda T, S, d_k, d_v, block_q: T * d_k + T / block_q * S * (d_k + d_v),
-            "Programs come whole: T / block_q has to be rounded up, since the last one loads all keys as "
-            "well.",
-        ),
-        Mistake(
-            "pads-the-queries",
-            lambda T, S, d_k, d_v, block_q: -(-T // block_q) * (block_q * d_k + S * (d_k + d_v)),
-            "You let the last program load a whole block of queries. Lanes that a mask blocks load nothing.",
-        ),
-        Mistake(
-            "forgets-the-values",
-            lambda T, S, d_k, d_v, block_q: T * d_k + -(-T // block_q) * S * d_k,
-            "You forgot the values: each key comes with d_v more numbers.",
-        ),
-        Mistake(
-            "forgets-the-queries",
-            lambda T, S, d_k, d_v, block_q: -(-T // block_q) * S * (d_k + d_v),
-            "You forgot the queries, which are loaded once: T · d_k numbers.",
-        ),
-        Mistake(
-            "one-query-at-a-time",
-            lambda T, S, d_k, d_v, block_q: T * d_k + T * S * (d_k + d_v),
-            "You load the keys for each query. A program loads a key once for all queries of its block.",
-        ),
-        Mistake(
-            "counts-the-scores",
-            lambda T, S, d_k, d_v, block_q: T * d_k + -(-T // block_q) * S * (d_k + d_v) + T * S,
-            "You count the scores. They are never loaded: that is the point of the kernel.",
-        ),
-        Mistake(
-            "counts-bytes",
-            lambda T, S, d_k, d_v, block_q: 4 * numbers_loaded(T, S, d_k, d_v, block_q),
-            "You count bytes. The question is how many numbers are loaded: a fourth of it.",
-        ),
-        Mistake(
-            "all-queries-in-every-program",
-            lambda T, S, d_k, d_v, block_q: -(-T // block_q) * (T * d_k + S * (d_k + d_v)),
-            "You let every program load all queries. It loads those of its own block, so that all programs "
-            "together load each query once.",
-        ),
-        Mistake(
-            "always-one-more",
-            lambda T, S, d_k, d_v, block_q: T * d_k + (T // block_q + 1) * S * (d_k + d_v),
-            "You count one program too many where block_q divides T: T // block_q + 1 is not the quotient "
-            "rounded up.",
-        ),
-        Mistake(
-            "counts-the-stores",
-            lambda T, S, d_k, d_v, block_q: numbers_loaded(T, S, d_k, d_v, block_q) + T * (d_v + 1),
-            "You count outputs and log-sum-exps too. They are stored, not loaded.",
-        ),
-        Mistake(
-            "values-as-wide-as-keys",
-            lambda T, S, d_k, d_v, block_q: T * d_k + -(-T // block_q) * S * 2 * d_k,
-            "You take d_k for the width of the values, which is d_v.",
-        ),
-    ),
 )
+
+
+@LOADED.mistake
+def each_key_once(T, S, d_k, d_v, block_q):
+    """You count each key once. Every program walks over all of them: there are as many walks as blocks of
+    queries."""
+    return T * d_k + S * (d_k + d_v)
+
+
+@LOADED.mistake
+def rounds_down(T, S, d_k, d_v, block_q):
+    """You round the number of programs down. The queries that are left over need a program too."""
+    return T * d_k + T // block_q * S * (d_k + d_v)
+
+
+@LOADED.mistake
+def does_not_round(T, S, d_k, d_v, block_q):
+    """Programs come whole: T / block_q has to be rounded up, since the last one loads all keys as well."""
+    return T * d_k + T / block_q * S * (d_k + d_v)
+
+
+@LOADED.mistake
+def pads_the_queries(T, S, d_k, d_v, block_q):
+    """You let the last program load a whole block of queries. Lanes that a mask blocks load nothing."""
+    return -(-T // block_q) * (block_q * d_k + S * (d_k + d_v))
+
+
+@LOADED.mistake
+def forgets_the_values(T, S, d_k, d_v, block_q):
+    """You forgot the values: each key comes with d_v more numbers."""
+    return T * d_k + -(-T // block_q) * S * d_k
+
+
+@LOADED.mistake
+def forgets_the_queries(T, S, d_k, d_v, block_q):
+    """You forgot the queries, which are loaded once: T · d_k numbers."""
+    return -(-T // block_q) * S * (d_k + d_v)
+
+
+@LOADED.mistake
+def one_query_at_a_time(T, S, d_k, d_v, block_q):
+    """You load the keys for each query. A program loads a key once for all queries of its block."""
+    return T * d_k + T * S * (d_k + d_v)
+
+
+@LOADED.mistake
+def counts_the_scores(T, S, d_k, d_v, block_q):
+    """You count the scores. They are never loaded: that is the point of the kernel."""
+    return T * d_k + -(-T // block_q) * S * (d_k + d_v) + T * S
+
+
+@LOADED.mistake
+def counts_bytes(T, S, d_k, d_v, block_q):
+    """You count bytes. The question is how many numbers are loaded: a fourth of it."""
+    return 4 * numbers_loaded(T, S, d_k, d_v, block_q)
+
+
+@LOADED.mistake
+def all_queries_in_every_program(T, S, d_k, d_v, block_q):
+    """You let every program load all queries. It loads those of its own block, so that all programs together
+    load each query once."""
+    return -(-T // block_q) * (T * d_k + S * (d_k + d_v))
+
+
+@LOADED.mistake
+def always_one_more(T, S, d_k, d_v, block_q):
+    """You count one program too many where block_q divides T: T // block_q + 1 is not the quotient rounded
+    up."""
+    return T * d_k + (T // block_q + 1) * S * (d_k + d_v)
+
+
+@LOADED.mistake
+def counts_the_stores(T, S, d_k, d_v, block_q):
+    """You count outputs and log-sum-exps too. They are stored, not loaded."""
+    return numbers_loaded(T, S, d_k, d_v, block_q) + T * (d_v + 1)
+
+
+@LOADED.mistake
+def values_as_wide_as_keys(T, S, d_k, d_v, block_q):
+    """You take d_k for the width of the values, which is d_v."""
+    return T * d_k + -(-T // block_q) * S * 2 * d_k
 
 
 # 4: a causal kernel with three bugs
@@ -423,7 +432,7 @@ def run_causal_flash(kernel, q, k, v):
 
 
 CAUSAL = Exercise(
-    number=4,
+    4,
     kind="find the bug",
     reference=Variant(causal_flash),
     run=run_causal_flash,
@@ -432,36 +441,37 @@ CAUSAL = Exercise(
         draw((5, 16), (20, 16), (20, 16), seed=1),
         draw((20, 16), (18, 16), (18, 16), seed=2),
     ],
-    mistakes=mistakes(
-        causal_flash,
-        aligned_at_the_first_key=(
-            "The mask is aligned at the first key: query 0 sees key 0 only. The last query has to see every "
-            "key: j ≤ i + S − T."
-        ),
-        walks_too_short=(
-            "The mask is right now, but the walk ends before the last keys that a query may see: the bound "
-            "of the loop needs S − T as well."
-        ),
-        walks_too_short_and_gives_nan=(
-            "The mask is right now. Two bugs are left: the walk over the keys ends too early, and a query "
-            "that sees nothing gets NaN."
-        ),
-        nothing_seen_gives_nan=(
-            "With more queries than keys the first queries see nothing: their maximum stays minus infinity, "
-            "−inf − (−inf) is NaN, and so is 0/0. Subtract 0 and divide by 1 there: the output is zero."
-        ),
-        a_large_number_for_infinity=(
-            "You use a large negative number for minus infinity. A query that sees nothing then has equal "
-            "scores everywhere and averages the values it must not see: its output is zero."
-        ),
-        shifted_the_wrong_way=(
-            "You shift the diagonal the wrong way, by T − S. With more keys than queries, the queries are "
-            "the last ones: they see more, j ≤ i + S − T."
-        ),
-        misses_itself=(
-            "Your queries do not see the key at their own position: the bound is j ≤ i + S − T, with "
-            "equality."
-        ),
+)
+
+mistakes(
+    CAUSAL,
+    causal_flash,
+    aligned_at_the_first_key=(
+        "The mask is aligned at the first key: query 0 sees key 0 only. The last query has to see every "
+        "key: j ≤ i + S − T."
+    ),
+    walks_too_short=(
+        "The mask is right now, but the walk ends before the last keys that a query may see: the bound "
+        "of the loop needs S − T as well."
+    ),
+    walks_too_short_and_gives_nan=(
+        "The mask is right now. Two bugs are left: the walk over the keys ends too early, and a query "
+        "that sees nothing gets NaN."
+    ),
+    nothing_seen_gives_nan=(
+        "With more queries than keys the first queries see nothing: their maximum stays minus infinity, "
+        "−inf − (−inf) is NaN, and so is 0/0. Subtract 0 and divide by 1 there: the output is zero."
+    ),
+    a_large_number_for_infinity=(
+        "You use a large negative number for minus infinity. A query that sees nothing then has equal "
+        "scores everywhere and averages the values it must not see: its output is zero."
+    ),
+    shifted_the_wrong_way=(
+        "You shift the diagonal the wrong way, by T − S. With more keys than queries, the queries are "
+        "the last ones: they see more, j ≤ i + S − T."
+    ),
+    misses_itself=(
+        "Your queries do not see the key at their own position: the bound is j ≤ i + S − T, with equality."
     ),
 )
 
@@ -531,53 +541,50 @@ def run_query_gradients(kernel, q, k, v, grad):
 
 
 GRADIENT = Exercise(
-    number=5,
+    5,
     kind="implement",
     reference=Variant(query_gradients),
     run=run_query_gradients,
     cases=lambda: [draw((18, 16), (35, 16), (35, 16), (18, 16))],
-    mistakes=mistakes(
-        query_gradients,
-        forgets_the_scale=(
-            "Your gradient lacks the factor scale: a score is scale · q · k, so dq = scale · dE K."
-        ),
-        forgets_the_mean=(
-            "Your signal is P ∘ dP. The softmax takes away the mean of each row: P ∘ (dP − D_i)."
-        ),
-        forgets_the_weights=(
-            "Your signal lacks the weights: P ∘ (dP − D_i). You computed them and did not use them."
-        ),
-        mixes_bits_and_nats=(
-            "You subtract a log-sum-exp in nats from scores in bits. Either use exp for both, or multiply "
-            "both by log2(e)."
-        ),
-        forgets_the_scale_in_the_scores=(
-            "Your weights come from q · k without the scale, but the log-sum-exp is that of scaled scores."
-        ),
-        keys_without_a_mask=(
-            "You load keys past the last one. What lies there, here NaN, gets into the sums: a mask, and "
-            "other=0.0."
-        ),
-        scales_twice=(
-            "Your gradient has the factor scale twice: multiply the signal by it or the sum, not both."
-        ),
-        mean_without_its_weight=(
-            "You subtract the mean after the product with the weights. It stands inside: P ∘ (dP − D_i)."
-        ),
-        sums_the_values=(
-            "You multiply the signal by the values. The derivative of q · k by q is the key: dq = scale · dE "
-            "K."
-        ),
-        stores_without_a_mask=(
-            "Your gradients are right, but the store has no mask: rows past the last query are written past "
-            "the end of dq."
-        ),
-        keeps_the_last_block=(
-            "Your gradient is that of the last block of keys alone: add to the accumulator."
-        ),
-        row_numbers_without_a_mask=(
-            "Your gradients are right, but lse and mean are read past their ends: they need a mask as well."
-        ),
+)
+
+mistakes(
+    GRADIENT,
+    query_gradients,
+    forgets_the_scale=(
+        "Your gradient lacks the factor scale: a score is scale · q · k, so dq = scale · dE K."
+    ),
+    forgets_the_mean=("Your signal is P ∘ dP. The softmax takes away the mean of each row: P ∘ (dP − D_i)."),
+    forgets_the_weights=(
+        "Your signal lacks the weights: P ∘ (dP − D_i). You computed them and did not use them."
+    ),
+    mixes_bits_and_nats=(
+        "You subtract a log-sum-exp in nats from scores in bits. Either use exp for both, or multiply "
+        "both by log2(e)."
+    ),
+    forgets_the_scale_in_the_scores=(
+        "Your weights come from q · k without the scale, but the log-sum-exp is that of scaled scores."
+    ),
+    keys_without_a_mask=(
+        "You load keys past the last one. What lies there, here NaN, gets into the sums: a mask, and "
+        "other=0.0."
+    ),
+    scales_twice=(
+        "Your gradient has the factor scale twice: multiply the signal by it or the sum, not both."
+    ),
+    mean_without_its_weight=(
+        "You subtract the mean after the product with the weights. It stands inside: P ∘ (dP − D_i)."
+    ),
+    sums_the_values=(
+        "You multiply the signal by the values. The derivative of q · k by q is the key: dq = scale · dE K."
+    ),
+    stores_without_a_mask=(
+        "Your gradients are right, but the store has no mask: rows past the last query are written past "
+        "the end of dq."
+    ),
+    keeps_the_last_block=("Your gradient is that of the last block of keys alone: add to the accumulator."),
+    row_numbers_without_a_mask=(
+        "Your gradients are right, but lse and mean are read past their ends: they need a mask as well."
     ),
 )
 
@@ -629,37 +636,33 @@ def run_column_sums(kernel, x):
 
 
 RACE = Exercise(
-    number=6,
-    kind="find the bug",
-    reference=Variant(column_sums),
-    run=run_column_sums,
-    cases=lambda: [draw((10, 6))],
-    mistakes=mistakes(
-        column_sums,
-        load_add_store=(
-            "Your sums are right here, where programs run one after another. On a GPU two programs load the "
-            "same sum, both add to it, and one of the two is lost."
-        ),
-        stores_its_part=(
-            "Each program overwrites what the others stored: only the last block of rows is left."
-        ),
-        everyone_does_everything=(
-            "Every program along the rows writes the same sums. The lab counts that as a race, and it costs "
-            "each row as many loads as there are programs. Let one of them do it, or let each add its part "
-            "atomically."
-        ),
-        only_the_first_program=("Only the first program stores, but it has summed its own rows only."),
-        adds_the_old_sum_too=(
-            "You add the old sum once more: atomic_add loads it, adds and stores by itself. Give it the sum "
-            "of your tile alone."
-        ),
-        sums_the_rows=(
-            "You sum each row of the tile. Axis 0 of the tile counts rows: tl.sum(tile, 0) adds them up, one "
-            "sum for each column."
-        ),
-        adds_without_a_mask=(
-            "An atomic addition needs a mask as well: the last block of columns sticks out over the end."
-        ),
+    6, kind="find the bug", reference=Variant(column_sums), run=run_column_sums, cases=lambda: [draw((10, 6))]
+)
+
+mistakes(
+    RACE,
+    column_sums,
+    load_add_store=(
+        "Your sums are right here, where programs run one after another. On a GPU two programs load the "
+        "same sum, both add to it, and one of the two is lost."
+    ),
+    stores_its_part=("Each program overwrites what the others stored: only the last block of rows is left."),
+    everyone_does_everything=(
+        "Every program along the rows writes the same sums. The lab counts that as a race, and it costs "
+        "each row as many loads as there are programs. Let one of them do it, or let each add its part "
+        "atomically."
+    ),
+    only_the_first_program=("Only the first program stores, but it has summed its own rows only."),
+    adds_the_old_sum_too=(
+        "You add the old sum once more: atomic_add loads it, adds and stores by itself. Give it the sum "
+        "of your tile alone."
+    ),
+    sums_the_rows=(
+        "You sum each row of the tile. Axis 0 of the tile counts rows: tl.sum(tile, 0) adds them up, one "
+        "sum for each column."
+    ),
+    adds_without_a_mask=(
+        "An atomic addition needs a mask as well: the last block of columns sticks out over the end."
     ),
 )
 
@@ -738,52 +741,52 @@ def run_decode(kernel, q, k, v):
 
 
 DECODE = Exercise(
-    number=7,
+    7,
     kind="faster",
     reference=Variant(decode),
     run=run_decode,
     cases=lambda: [draw((6, 16), (2, 35, 16), (2, 35, 16))],
-    mistakes=mistakes(
-        decode,
-        loads_keys_for_each_head=(
-            "Your outputs are right, but the keys are loaded once for each head of the group. Make the heads"
-            " the rows of one block: they all want the same keys."
-        ),
-        heads_in_turn=(
-            "You give heads to groups in turn. Groups are consecutive: the heads of program p are p · group "
-            "to p · group + group − 1."
-        ),
-        takes_heads_of_others=(
-            "Your block has 16 rows and a group has fewer heads: the rows past the group belong to the next "
-            "program, which writes them too. Mask them."
-        ),
-        padding_counts=(
-            "Keys past the end have a score of 0 and get a share. Make their scores minus infinity."
-        ),
-        keys_and_values_without_a_mask=(
-            "You load keys and values past the last one: those of the next group, or what lies behind the "
-            "tensor. A weight of zero does not help, since 0 · NaN is NaN: a mask, and other=0.0."
-        ),
-        stores_without_a_mask=(
-            "Your store has no mask: the block has 16 rows and a group fewer heads, so it writes into the "
-            "heads of the next program and past the end of out."
-        ),
-        keys_of_the_first_group=(
-            "All programs take the keys and values of group 0. Those of group p begin at p * S * D."
-        ),
-        blocks_of_heads_for_groups=(
-            "Your program p starts at head p * HEADS. HEADS is the size of the block; the heads of group p "
-            "start at p * group."
-        ),
-        forgets_the_scale=("You forgot the scale: a score is scale · q · k."),
-        mixes_bits_and_nats=(
-            "You take powers of two of scores in nats. Multiply the scale by log2(e), or use tl.exp."
-        ),
-        rescales_the_sum_only=(
-            "You rescale the sum of exponentials but not the accumulator. Both are relative to the old "
-            "maximum."
-        ),
+)
+
+mistakes(
+    DECODE,
+    decode,
+    loads_keys_for_each_head=(
+        "Your outputs are right, but the keys are loaded once for each head of the group. Make the heads"
+        " the rows of one block: they all want the same keys."
+    ),
+    heads_in_turn=(
+        "You give heads to groups in turn. Groups are consecutive: the heads of program p are p · group "
+        "to p · group + group − 1."
+    ),
+    takes_heads_of_others=(
+        "Your block has 16 rows and a group has fewer heads: the rows past the group belong to the next "
+        "program, which writes them too. Mask them."
+    ),
+    padding_counts=("Keys past the end have a score of 0 and get a share. Make their scores minus infinity."),
+    keys_and_values_without_a_mask=(
+        "You load keys and values past the last one: those of the next group, or what lies behind the "
+        "tensor. A weight of zero does not help, since 0 · NaN is NaN: a mask, and other=0.0."
+    ),
+    stores_without_a_mask=(
+        "Your store has no mask: the block has 16 rows and a group fewer heads, so it writes into the "
+        "heads of the next program and past the end of out."
+    ),
+    keys_of_the_first_group=(
+        "All programs take the keys and values of group 0. Those of group p begin at p * S * D."
+    ),
+    blocks_of_heads_for_groups=(
+        "Your program p starts at head p * HEADS. HEADS is the size of the block; the heads of group p "
+        "start at p * group."
+    ),
+    forgets_the_scale=("You forgot the scale: a score is scale · q · k."),
+    mixes_bits_and_nats=(
+        "You take powers of two of scores in nats. Multiply the scale by log2(e), or use tl.exp."
+    ),
+    rescales_the_sum_only=(
+        "You rescale the sum of exponentials but not the accumulator. Both are relative to the old maximum."
     ),
 )
+
 
 EXERCISES = (BIASED, ROW_LSE, LOADED, CAUSAL, GRADIENT, RACE, DECODE)

@@ -7,7 +7,7 @@ import math
 import sympy
 import torch
 
-from course.grading.exercise import Exercise, Mistake
+from course.grading.exercise import Exercise
 from course.grading.inputs import draw
 
 
@@ -31,65 +31,8 @@ def turn_neighbours(x, angles):
 # 1: the rotation
 
 
-def rotated_from_neighbours_to_halves(x, positions, base):
-    angles = angles_of(positions, x.shape[-1], base)
-    return torch.cat(turn_neighbours(x, angles).unflatten(-1, (-1, 2)).unbind(-1), dim=-1)
-
-
 def rotated(x, positions, base):
     return turn(x, angles_of(positions, x.shape[-1], base))
-
-
-def rotated_without_sign(x, positions, base):
-    angles = angles_of(positions, x.shape[-1], base)
-    cos, sin = (torch.cat([y, y], -1).to(x.dtype) for y in (angles.cos(), angles.sin()))
-    return x * cos + torch.cat(x.chunk(2, -1)[::-1], -1) * sin
-
-
-def rotated_with_spread_angles(x, positions, base):
-    angles = angles_of(positions, x.shape[-1], base).repeat_interleave(2, -1)
-    a, b = x.chunk(2, dim=-1)
-    return x * angles.cos().to(x.dtype) + torch.cat([-b, a], -1) * angles.sin().to(x.dtype)
-
-
-def rotated_by_place_in_the_tensor(x, positions, base):
-    return rotated(x, torch.arange(x.shape[-2]), base)
-
-
-def rotated_by_rising_speeds(x, positions, base):
-    return turn(x, angles_of(positions, x.shape[-1], base, exponent=-2.0))
-
-
-def rotated_from_halves_to_neighbours(x, positions, base):
-    return torch.stack(rotated(x, positions, base).chunk(2, -1), dim=-1).flatten(-2)
-
-
-def rotated_with_the_new_a(x, positions, base):
-    angles = angles_of(positions, x.shape[-1], base)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    a, b = x.chunk(2, dim=-1)
-    a = a * cos - b * sin
-    return torch.cat([a, b * cos + a * sin], dim=-1)
-
-
-def rotated_with_two_minus_signs(x, positions, base):
-    angles = angles_of(positions, x.shape[-1], base)
-    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat([a * cos - b * sin, a * sin - b * cos], dim=-1)
-
-
-def rotated_counting_from_one(x, positions, base):
-    d = x.shape[-1]
-    pairs = torch.arange(1, d // 2 + 1, dtype=torch.float64)
-    return turn(x, positions[:, None] * base ** (-2 * pairs / d))
-
-
-def rotated_with_a_speed_for_each_channel(x, positions, base):
-    d = x.shape[-1]
-    angles = positions[:, None] * base ** (-torch.arange(d, dtype=torch.float64) / d)
-    a, b = x.chunk(2, dim=-1)
-    return x * angles.cos().to(x.dtype) + torch.cat([-b, a], -1) * angles.sin().to(x.dtype)
 
 
 def rotation_cases():
@@ -98,97 +41,121 @@ def rotation_cases():
     return [(x, torch.tensor([0, 1, 2, 9, 40]), 10_000.0), (y, torch.tensor([7, 3, 0, 100]), 50.0)]
 
 
-ROTATION = Exercise(
-    number=1,
-    kind="implement",
-    reference=rotated,
-    gradients=True,
-    cases=rotation_cases,
-    mistakes=(
-        Mistake(
-            "pairs-of-neighbours",
-            lambda x, m, base: turn_neighbours(x, angles_of(m, x.shape[-1], base)),
-            "You paired neighbours, channels 2l and 2l + 1. Here pair l consists of channels l and l + d/2.",
-        ),
-        Mistake(
-            "reads-neighbours-writes-halves",
-            rotated_from_neighbours_to_halves,
-            "You read pairs of neighbours, 2l and 2l + 1, and wrote them as halves. Here pair l consists of "
-            "channels l and l + d/2, in the input as in the output.",
-        ),
-        Mistake(
-            "turns-backwards",
-            lambda x, m, base: turn(x, -angles_of(m, x.shape[-1], base)),
-            "You turn the other way. Such scores see only distances, too, but with the sign exchanged: "
-            "(a, b) must become (a cos − b sin, b cos + a sin).",
-        ),
-        Mistake(
-            "no-sign",
-            rotated_without_sign,
-            "You exchange the halves without the minus sign. That is no rotation: the length changes.",
-        ),
-        Mistake(
-            "exponent-without-two",
-            lambda x, m, base: turn(x, angles_of(m, x.shape[-1], base, exponent=1.0)),
-            "Your frequencies fall half as fast as they should: the exponent is −2l/d, since l counts pairs.",
-        ),
-        Mistake(
-            "divides-by-half-the-width",
-            lambda x, m, base: turn(x, angles_of(m, x.shape[-1], base, exponent=4.0)),
-            "Your frequencies fall twice as fast as they should: the exponent is −2l/d, not −2l/(d/2).",
-        ),
-        Mistake(
-            "speed-for-each-channel",
-            rotated_with_a_speed_for_each_channel,
-            "You made a frequency for each channel, so the two of a pair turn by different angles. There are "
-            "d/2 frequencies: arange(0, d, 2).",
-        ),
-        Mistake(
-            "mixes-the-layouts",
-            rotated_with_spread_angles,
-            "Your partners are halves, but your angles are repeated for neighbours (repeat_interleave). The "
-            "two channels of a pair get different angles. Use cat([angles, angles]).",
-        ),
-        Mistake(
-            "ignores-positions",
-            rotated_by_place_in_the_tensor,
-            "You count positions by the place in the tensor. Use the positions that are given: with a cache "
-            "they do not start at zero.",
-        ),
-        Mistake(
-            "speeds-that-rise",
-            rotated_by_rising_speeds,
-            "Your pairs turn faster and faster. The exponent is negative, −2l/d: pair 0 is the fastest.",
-        ),
-        Mistake(
-            "reads-halves-writes-neighbours",
-            rotated_from_halves_to_neighbours,
-            "You turn the right pairs, but write their members side by side. Put them back where they came "
-            "from: first members in the first half (cat, not stack).",
-        ),
-        Mistake(
-            "uses-the-new-a",
-            rotated_with_the_new_a,
-            "You overwrite a before you compute b. Both new members are made of the old ones.",
-        ),
-        Mistake(
-            "mirror",
-            rotated_with_two_minus_signs,
-            "Your second line has a minus sign, too. That is a mirror, not a turn: even at position 0 it "
-            "changes b to −b.",
-        ),
-        Mistake(
-            "counts-pairs-from-one",
-            rotated_counting_from_one,
-            "You count pairs from 1. They count from 0, so the first one turns by one radian a position.",
-        ),
-        Mistake(
-            "ignores-the-base",
-            lambda x, m, base: turn(x, angles_of(m, x.shape[-1])),
-            "You use the base 10000 whatever is asked for. The base is an argument.",
-        ),
-    ),
-)
+ROTATION = Exercise(1, kind="implement", reference=rotated, gradients=True, cases=rotation_cases)
+
+
+@ROTATION.mistake
+def pairs_of_neighbours(x, m, base):
+    """You paired neighbours, channels 2l and 2l + 1. Here pair l consists of channels l and l + d/2."""
+    return turn_neighbours(x, angles_of(m, x.shape[-1], base))
+
+
+@ROTATION.mistake
+def reads_neighbours_writes_halves(x, positions, base):
+    """You read pairs of neighbours, 2l and 2l + 1, and wrote them as halves. Here pair l consists of channels
+    l and l + d/2, in the input as in the output."""
+    angles = angles_of(positions, x.shape[-1], base)
+    return torch.cat(turn_neighbours(x, angles).unflatten(-1, (-1, 2)).unbind(-1), dim=-1)
+
+
+@ROTATION.mistake
+def turns_backwards(x, m, base):
+    """You turn the other way. Such scores see only distances, too, but with the sign exchanged: (a, b) must
+    become (a cos − b sin, b cos + a sin)."""
+    return turn(x, -angles_of(m, x.shape[-1], base))
+
+
+@ROTATION.mistake
+def no_sign(x, positions, base):
+    """You exchange the halves without the minus sign. That is no rotation: the length changes."""
+    angles = angles_of(positions, x.shape[-1], base)
+    cos, sin = (torch.cat([y, y], -1).to(x.dtype) for y in (angles.cos(), angles.sin()))
+    return x * cos + torch.cat(x.chunk(2, -1)[::-1], -1) * sin
+
+
+@ROTATION.mistake
+def exponent_without_two(x, m, base):
+    """Your frequencies fall half as fast as they should: the exponent is −2l/d, since l counts pairs."""
+    return turn(x, angles_of(m, x.shape[-1], base, exponent=1.0))
+
+
+@ROTATION.mistake
+def divides_by_half_the_width(x, m, base):
+    """Your frequencies fall twice as fast as they should: the exponent is −2l/d, not −2l/(d/2)."""
+    return turn(x, angles_of(m, x.shape[-1], base, exponent=4.0))
+
+
+@ROTATION.mistake
+def speed_for_each_channel(x, positions, base):
+    """You made a frequency for each channel, so the two of a pair turn by different angles. There are d/2
+    frequencies: arange(0, d, 2)."""
+    d = x.shape[-1]
+    angles = positions[:, None] * base ** (-torch.arange(d, dtype=torch.float64) / d)
+    a, b = x.chunk(2, dim=-1)
+    return x * angles.cos().to(x.dtype) + torch.cat([-b, a], -1) * angles.sin().to(x.dtype)
+
+
+@ROTATION.mistake
+def mixes_the_layouts(x, positions, base):
+    """Your partners are halves, but your angles are repeated for neighbours (repeat_interleave). The two
+    channels of a pair get different angles. Use cat([angles, angles])."""
+    angles = angles_of(positions, x.shape[-1], base).repeat_interleave(2, -1)
+    a, b = x.chunk(2, dim=-1)
+    return x * angles.cos().to(x.dtype) + torch.cat([-b, a], -1) * angles.sin().to(x.dtype)
+
+
+@ROTATION.mistake
+def ignores_positions(x, positions, base):
+    """You count positions by the place in the tensor. Use the positions that are given: with a cache they do
+    not start at zero."""
+    return rotated(x, torch.arange(x.shape[-2]), base)
+
+
+@ROTATION.mistake
+def speeds_that_rise(x, positions, base):
+    """Your pairs turn faster and faster. The exponent is negative, −2l/d: pair 0 is the fastest."""
+    return turn(x, angles_of(positions, x.shape[-1], base, exponent=-2.0))
+
+
+@ROTATION.mistake
+def reads_halves_writes_neighbours(x, positions, base):
+    """You turn the right pairs, but write their members side by side. Put them back where they came from:
+    first members in the first half (cat, not stack)."""
+    return torch.stack(rotated(x, positions, base).chunk(2, -1), dim=-1).flatten(-2)
+
+
+@ROTATION.mistake
+def uses_the_new_a(x, positions, base):
+    """You overwrite a before you compute b. Both new members are made of the old ones."""
+    angles = angles_of(positions, x.shape[-1], base)
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    a = a * cos - b * sin
+    return torch.cat([a, b * cos + a * sin], dim=-1)
+
+
+@ROTATION.mistake
+def mirror(x, positions, base):
+    """Your second line has a minus sign, too. That is a mirror, not a turn: even at position 0 it changes b
+    to −b."""
+    angles = angles_of(positions, x.shape[-1], base)
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, a * sin - b * cos], dim=-1)
+
+
+@ROTATION.mistake
+def counts_pairs_from_one(x, positions, base):
+    """You count pairs from 1. They count from 0, so the first one turns by one radian a position."""
+    d = x.shape[-1]
+    pairs = torch.arange(1, d // 2 + 1, dtype=torch.float64)
+    return turn(x, positions[:, None] * base ** (-2 * pairs / d))
+
+
+@ROTATION.mistake
+def ignores_the_base(x, m, base):
+    """You use the base 10000 whatever is asked for. The base is an argument."""
+    return turn(x, angles_of(m, x.shape[-1]))
 
 
 # 2: attention with a cache
@@ -235,80 +202,88 @@ def cache_cases():
 
 
 CACHE = Exercise(
-    number=2,
+    2,
     kind="find the bug",
     reference=lambda q, k, v, keys, values: with_cache(q, k, v, keys, values),
     cases=cache_cases,
-    mistakes=(
-        Mistake(
-            "forgets-the-offset",
-            lambda *case: with_cache(*case, start=0),
-            "The bug is still there: your new tokens start at position 0, but the cache holds tokens before "
-            "them. Start at len(keys).",
-        ),
-        Mistake(
-            "offset-for-keys-only",
-            lambda *case: with_cache(*case, q_start=0),
-            "Your new keys are right, but the queries start at position 0. A query and the key of the same "
-            "token have the same position.",
-        ),
-        Mistake(
-            "off-by-one",
-            lambda *case: with_cache(*case, start=len(case[3]) + 1),
-            "You start one position too far. Positions count from zero: after c cached tokens comes "
-            "position c.",
-        ),
-        Mistake(
-            "turns-cached-keys-again",
-            lambda *case: with_cache(*case, again=True),
-            "You turn all keys, the cached ones too. They were turned before they were stored.",
-        ),
-        Mistake(
-            "turns-values",
-            lambda *case: with_cache(*case, turn_values=True),
-            "You turn the values as well. Only queries and keys carry positions.",
-        ),
-        Mistake(
-            "mask-at-the-upper-left",
-            lambda *case: with_cache(*case, aligned=False),
-            "Your causal mask is aligned at the first key: new token 0 sees only key 0. Every new token sees "
-            "the whole cache.",
-        ),
-        Mistake(
-            "no-mask",
-            lambda *case: with_cache(*case, masked=False),
-            "Your new tokens see each other without a mask. A token sees the new tokens up to itself only.",
-        ),
-        Mistake(
-            "offset-for-queries-only",
-            lambda *case: with_cache(*case, start=0, q_start=len(case[3])),
-            "Your new queries are right, but their keys start at position 0. A query and the key of the same "
-            "token have the same position.",
-        ),
-        Mistake(
-            "one-short",
-            lambda *case: with_cache(*case, start=len(case[3]) - 1),
-            "You start at the position of the last cached token. After c tokens, at 0 to c − 1, comes "
-            "position c.",
-        ),
-        Mistake(
-            "counts-the-new-ones",
-            lambda *case: with_cache(*case, start=len(case[3]) + len(case[0])),
-            "You start after the new tokens: was the cache already extended when you took its length? The "
-            "first new token stands at the old length.",
-        ),
-        Mistake(
-            "one-position-for-all",
-            lambda *case: with_cache(*case, step=0),
-            "All your new tokens stand at the same position. The first is at len(keys), the others follow.",
-        ),
-        Mistake(
-            "new-keys-unturned",
-            lambda *case: with_cache(*case, turn_keys=False),
-            "You turn the queries, but not the new keys. They come unturned, unlike the cached ones.",
-        ),
-    ),
 )
+
+
+@CACHE.mistake
+def forgets_the_offset(*case):
+    """The bug is still there: your new tokens start at position 0, but the cache holds tokens before them.
+    Start at len(keys)."""
+    return with_cache(*case, start=0)
+
+
+@CACHE.mistake
+def offset_for_keys_only(*case):
+    """Your new keys are right, but the queries start at position 0. A query and the key of the same token
+    have the same position."""
+    return with_cache(*case, q_start=0)
+
+
+@CACHE.mistake
+def off_by_one(*case):
+    """You start one position too far. Positions count from zero: after c cached tokens comes position c."""
+    return with_cache(*case, start=len(case[3]) + 1)
+
+
+@CACHE.mistake
+def turns_cached_keys_again(*case):
+    """You turn all keys, the cached ones too. They were turned before they were stored."""
+    return with_cache(*case, again=True)
+
+
+@CACHE.mistake
+def turns_values(*case):
+    """You turn the values as well. Only queries and keys carry positions."""
+    return with_cache(*case, turn_values=True)
+
+
+@CACHE.mistake
+def mask_at_the_upper_left(*case):
+    """Your causal mask is aligned at the first key: new token 0 sees only key 0. Every new token sees the
+    whole cache."""
+    return with_cache(*case, aligned=False)
+
+
+@CACHE.mistake
+def no_mask(*case):
+    """Your new tokens see each other without a mask. A token sees the new tokens up to itself only."""
+    return with_cache(*case, masked=False)
+
+
+@CACHE.mistake
+def offset_for_queries_only(*case):
+    """Your new queries are right, but their keys start at position 0. A query and the key of the same token
+    have the same position."""
+    return with_cache(*case, start=0, q_start=len(case[3]))
+
+
+@CACHE.mistake
+def one_short(*case):
+    """You start at the position of the last cached token. After c tokens, at 0 to c − 1, comes position c."""
+    return with_cache(*case, start=len(case[3]) - 1)
+
+
+@CACHE.mistake
+def counts_the_new_ones(*case):
+    """You start after the new tokens: was the cache already extended when you took its length? The first new
+    token stands at the old length."""
+    return with_cache(*case, start=len(case[3]) + len(case[0]))
+
+
+@CACHE.mistake
+def one_position_for_all(*case):
+    """All your new tokens stand at the same position. The first is at len(keys), the others follow."""
+    return with_cache(*case, step=0)
+
+
+@CACHE.mistake
+def new_keys_unturned(*case):
+    """You turn the queries, but not the new keys. They come unturned, unlike the cached ones."""
+    return with_cache(*case, turn_keys=False)
 
 
 # 3: weights from neighbours to halves
@@ -319,119 +294,101 @@ def converted(weight, n_heads):
     return heads.transpose(1, 2).reshape(weight.shape)
 
 
-def converted_back(weight, n_heads):
+CONVERSION = Exercise(
+    3,
+    kind="implement",
+    reference=converted,
+    cases=lambda: [(draw((24, 6))[0], 3), (draw((16, 10), seed=1)[0], 2)],
+)
+
+
+@CONVERSION.mistake
+def across_heads(weight, n_heads):
+    """You sort the rows of the whole matrix, across the heads. Each head has pairs of its own: sort within
+    blocks of d_head rows."""
+    return converted(weight, 1)
+
+
+@CONVERSION.mistake
+def inverse(weight, n_heads):
+    """That is the way back, from halves to neighbours. The first half of your head must hold its even
+    rows."""
     heads = weight.reshape(n_heads, 2, -1, weight.shape[1])
     return heads.transpose(1, 2).reshape(weight.shape)
 
 
-def converted_columns(weight, n_heads):
+@CONVERSION.mistake
+def permutes_the_inputs(weight, n_heads):
+    """You permute the columns. A Linear layer stores the transpose: its rows are the outputs, which are the
+    channels that are turned."""
     return torch.cat([weight[:, 0::2], weight[:, 1::2]], 1)
 
 
-def converted_odd_first(weight, n_heads):
+@CONVERSION.mistake
+def unchanged(weight, n_heads):
+    """These are the weights as they came. Shapes and lengths are right, and the scores are wrong."""
+    return weight.clone()
+
+
+@CONVERSION.mistake
+def odd_rows_first(weight, n_heads):
+    """You put the odd rows first. The first member of each pair, an even row, goes to the first half."""
     heads = weight.reshape(n_heads, -1, 2, weight.shape[1])
     return heads.flip(2).transpose(1, 2).reshape(weight.shape)
 
 
-def converted_between_heads(weight, n_heads):
+@CONVERSION.mistake
+def heads_as_the_fast_axis(weight, n_heads):
+    """You took every n_heads-th row for a head. A head is a block of d_head neighbouring rows: the first axis
+    of the reshape is n_heads."""
     return weight.reshape(-1, n_heads, weight.shape[1]).transpose(0, 1).reshape(weight.shape)
-
-
-CONVERSION = Exercise(
-    number=3,
-    kind="implement",
-    reference=converted,
-    cases=lambda: [(draw((24, 6))[0], 3), (draw((16, 10), seed=1)[0], 2)],
-    mistakes=(
-        Mistake(
-            "across-heads",
-            lambda weight, n_heads: converted(weight, 1),
-            "You sort the rows of the whole matrix, across the heads. Each head has pairs of its own: sort "
-            "within blocks of d_head rows.",
-        ),
-        Mistake(
-            "inverse",
-            converted_back,
-            "That is the way back, from halves to neighbours. The first half of your head must hold its even "
-            "rows.",
-        ),
-        Mistake(
-            "permutes-the-inputs",
-            converted_columns,
-            "You permute the columns. A Linear layer stores the transpose: its rows are the outputs, which "
-            "are the channels that are turned.",
-        ),
-        Mistake(
-            "unchanged",
-            lambda weight, n_heads: weight.clone(),
-            "These are the weights as they came. Shapes and lengths are right, and the scores are wrong.",
-        ),
-        Mistake(
-            "odd-rows-first",
-            converted_odd_first,
-            "You put the odd rows first. The first member of each pair, an even row, goes to the first half.",
-        ),
-        Mistake(
-            "heads-as-the-fast-axis",
-            converted_between_heads,
-            "You took every n_heads-th row for a head. A head is a block of d_head neighbouring rows: the "
-            "first axis of the reshape is n_heads.",
-        ),
-    ),
-)
 
 
 # 4: the base for a given longest wavelength
 
 N, D = sympy.symbols("N d", positive=True)
 
-BASE = Exercise(
-    number=4,
-    kind="derive",
-    reference=(N / (2 * sympy.pi)) ** (D / (D - 2)),
-    mistakes=(
-        Mistake(
-            "last-pair-at-the-end",
-            N / (2 * sympy.pi),
-            "You took l = d/2 for the last pair. Pairs count from 0, so the last is d/2 − 1.",
-        ),
-        Mistake(
-            "forgets-the-turn",
-            N ** (D / (D - 2)),
-            "You set 1/θ equal to N. A full turn has 2π radians: the wavelength is 2π/θ.",
-        ),
-        Mistake(
-            "exponent-upside-down",
-            (N / (2 * sympy.pi)) ** ((D - 2) / D),
-            "Your exponent is upside down. To solve y = b^((d−2)/d) for b, raise both sides to d/(d−2).",
-        ),
-        Mistake(
-            "exponent-without-two",
-            (N / (2 * sympy.pi)) ** (2 * D / (D - 2)),
-            "Your frequencies are b^(−l/d). The exponent is −2l/d, since l counts pairs.",
-        ),
-        Mistake(
-            "turn-upside-down",
-            (2 * sympy.pi * N) ** (D / (D - 2)),
-            "You multiply by 2π. Solve 2π b^((d−2)/d) = N: the 2π divides.",
-        ),
-        Mistake(
-            "turn-outside-the-power",
-            N ** (D / (D - 2)) / (2 * sympy.pi),
-            "You divide by 2π after the power. Undo the steps in reverse order: first the factor 2π, then "
-            "the power.",
-        ),
-        Mistake(
-            "last-channel",
-            (N / (2 * sympy.pi)) ** (D / (D - 1)),
-            "Your last exponent is (d−1)/d. The last pair has l = d/2 − 1, so 2l/d = (d−2)/d.",
-        ),
-        Mistake(
-            "negative-exponent",
-            (N / (2 * sympy.pi)) ** (-D / (D - 2)),
-            "Your base is below 1. The wavelength is 2π/θ, so the minus sign of the exponent goes away.",
-        ),
-    ),
+BASE = Exercise(4, kind="derive", reference=(N / (2 * sympy.pi)) ** (D / (D - 2)))
+
+BASE.mistake(
+    "last-pair-at-the-end",
+    N / (2 * sympy.pi),
+    "You took l = d/2 for the last pair. Pairs count from 0, so the last is d/2 − 1.",
+)
+BASE.mistake(
+    "forgets-the-turn",
+    N ** (D / (D - 2)),
+    "You set 1/θ equal to N. A full turn has 2π radians: the wavelength is 2π/θ.",
+)
+BASE.mistake(
+    "exponent-upside-down",
+    (N / (2 * sympy.pi)) ** ((D - 2) / D),
+    "Your exponent is upside down. To solve y = b^((d−2)/d) for b, raise both sides to d/(d−2).",
+)
+BASE.mistake(
+    "exponent-without-two",
+    (N / (2 * sympy.pi)) ** (2 * D / (D - 2)),
+    "Your frequencies are b^(−l/d). The exponent is −2l/d, since l counts pairs.",
+)
+BASE.mistake(
+    "turn-upside-down",
+    (2 * sympy.pi * N) ** (D / (D - 2)),
+    "You multiply by 2π. Solve 2π b^((d−2)/d) = N: the 2π divides.",
+)
+BASE.mistake(
+    "turn-outside-the-power",
+    N ** (D / (D - 2)) / (2 * sympy.pi),
+    "You divide by 2π after the power. Undo the steps in reverse order: first the factor 2π, then the power.",
+)
+BASE.mistake(
+    "last-channel",
+    (N / (2 * sympy.pi)) ** (D / (D - 1)),
+    "Your last exponent is (d−1)/d. The last pair has l = d/2 − 1, so 2l/d = (d−2)/d.",
+)
+BASE.mistake(
+    "negative-exponent",
+    (N / (2 * sympy.pi)) ** (-D / (D - 2)),
+    "Your base is below 1. The wavelength is 2π/θ, so the minus sign of the exponent goes away.",
 )
 
 
@@ -443,57 +400,61 @@ def unfinished(d, base, length):
 
 
 UNFINISHED = Exercise(
-    number=5,
+    5,
     kind="predict",
     reference=unfinished,
     cases=lambda: [(128, 10_000.0, 4096), (64, 100.0, 64), (128, 500_000.0, 8192), (80, 10_000.0, 2048)],
     rtol=0,
     atol=0.5,
-    mistakes=(
-        Mistake(
-            "forgets-the-turn",
-            lambda d, base, length: sum(base ** (2 * pair / d) > length for pair in range(d // 2)),
-            "You compare 1/θ with the length. One radian is not a turn: the wavelength is 2π/θ.",
-        ),
-        Mistake(
-            "counts-the-finished",
-            lambda d, base, length: d // 2 - unfinished(d, base, length),
-            "You count the pairs that do make a full turn.",
-        ),
-        Mistake(
-            "counts-channels",
-            lambda d, base, length: 2 * unfinished(d, base, length),
-            "You count channels. Two of them make a pair.",
-        ),
-        Mistake(
-            "exponent-without-two",
-            lambda d, base, length: sum(2 * math.pi * base ** (pair / d) > length for pair in range(d // 2)),
-            "Your frequencies are b^(−l/d), so the slowest pair reaches only the root of the base.",
-        ),
-        Mistake(
-            "counts-pairs-from-one",
-            lambda d, base, length: sum(
-                2 * math.pi * base ** (2 * pair / d) > length for pair in range(1, d // 2 + 1)
-            ),
-            "You count one pair too many: l goes from 0 to d/2 − 1, not from 1 to d/2.",
-        ),
-        Mistake(
-            "pairs-for-all-channels",
-            lambda d, base, length: sum(2 * math.pi * base ** (2 * pair / d) > length for pair in range(d)),
-            "You let l run up to d − 1. There are d/2 pairs.",
-        ),
-        Mistake(
-            "half-a-turn",
-            lambda d, base, length: sum(math.pi * base ** (2 * pair / d) > length for pair in range(d // 2)),
-            "You ask for half a turn. A full one has 2π radians.",
-        ),
-        Mistake(
-            "ignores-the-base",
-            lambda d, base, length: unfinished(d, 10_000.0, length),
-            "You use the base 10000 whatever is asked for. The base is an argument.",
-        ),
-    ),
 )
+
+
+@UNFINISHED.mistake
+def forgets_the_turn(d, base, length):
+    """You compare 1/θ with the length. One radian is not a turn: the wavelength is 2π/θ."""
+    return sum(base ** (2 * pair / d) > length for pair in range(d // 2))
+
+
+@UNFINISHED.mistake
+def counts_the_finished(d, base, length):
+    """You count the pairs that do make a full turn."""
+    return d // 2 - unfinished(d, base, length)
+
+
+@UNFINISHED.mistake
+def counts_channels(d, base, length):
+    """You count channels. Two of them make a pair."""
+    return 2 * unfinished(d, base, length)
+
+
+@UNFINISHED.mistake
+def exponent_without_two_(d, base, length):
+    """Your frequencies are b^(−l/d), so the slowest pair reaches only the root of the base."""
+    return sum(2 * math.pi * base ** (pair / d) > length for pair in range(d // 2))
+
+
+@UNFINISHED.mistake
+def counts_pairs_from_one_(d, base, length):
+    """You count one pair too many: l goes from 0 to d/2 − 1, not from 1 to d/2."""
+    return sum(2 * math.pi * base ** (2 * pair / d) > length for pair in range(1, d // 2 + 1))
+
+
+@UNFINISHED.mistake
+def pairs_for_all_channels(d, base, length):
+    """You let l run up to d − 1. There are d/2 pairs."""
+    return sum(2 * math.pi * base ** (2 * pair / d) > length for pair in range(d))
+
+
+@UNFINISHED.mistake
+def half_a_turn(d, base, length):
+    """You ask for half a turn. A full one has 2π radians."""
+    return sum(math.pi * base ** (2 * pair / d) > length for pair in range(d // 2))
+
+
+@UNFINISHED.mistake
+def ignores_the_base_(d, base, length):
+    """You use the base 10000 whatever is asked for. The base is an argument."""
+    return unfinished(d, 10_000.0, length)
 
 
 # 6: a table in half precision
@@ -504,103 +465,86 @@ def table(n, d, dtype):
     return angles.cos().to(dtype), angles.sin().to(dtype)
 
 
-def table_of_low_positions(n, d, dtype):
-    angles = angles_of(torch.arange(n).to(dtype).double(), d)
-    return angles.cos().to(dtype), angles.sin().to(dtype)
-
-
-def table_of_low_frequencies(n, d, dtype):
-    frequencies = angles_of(torch.ones(1), d)[0].to(dtype).double()
-    angles = torch.arange(n)[:, None] * frequencies
-    return angles.cos().to(dtype), angles.sin().to(dtype)
-
-
-def table_of_low_angles(n, d, dtype):
-    angles = angles_of(torch.arange(n), d).to(dtype)
-    return angles.cos(), angles.sin()
-
-
-def table_all_low(n, d, dtype):
-    frequencies = angles_of(torch.ones(1), d)[0].to(dtype)
-    angles = torch.arange(n).to(dtype)[:, None] * frequencies
-    return angles.cos(), angles.sin()
-
-
-def table_converted_late(n, d, dtype):
-    frequencies = 10_000.0 ** (-torch.arange(0, d, 2, dtype=dtype) / d)
-    angles = torch.arange(n, dtype=dtype).float()[:, None] * frequencies.float()
-    return angles.cos().to(dtype), angles.sin().to(dtype)
-
-
-def table_of_low_remainders(n, d, dtype):
-    angles = angles_of(torch.arange(n), d).remainder(2 * math.pi).to(dtype)
-    return angles.cos(), angles.sin()
-
-
 def run_table(answer, n, d, dtype):
     cos, sin = answer(n, d, dtype)
     return {"cos": cos.double(), "sin": sin.double(), "dtypes": f"{cos.dtype}, {sin.dtype}"}
 
 
 TABLE = Exercise(
-    number=6,
+    6,
     kind="find the bug",
     reference=table,
     run=run_table,
     cases=lambda: [(700, 8, torch.bfloat16), (4000, 6, torch.float16)],
     rtol=0,
     atol=1e-2,
-    mistakes=(
-        Mistake(
-            "everything-in-low-precision",
-            table_all_low,
-            "The bug is still there: positions, frequencies and angles are all rounded before the cosine.",
-        ),
-        Mistake(
-            "positions-in-low-precision",
-            table_of_low_positions,
-            "Your positions are rounded: bfloat16 has no odd numbers above 256.",
-        ),
-        Mistake(
-            "frequencies-in-low-precision",
-            table_of_low_frequencies,
-            "Your frequencies are rounded, and the position multiplies their error.",
-        ),
-        Mistake(
-            "angles-in-low-precision",
-            table_of_low_angles,
-            "You round the angles before the cosine. An angle of 500 radians is rounded to a multiple of 2 "
-            "or so; round the cosine instead.",
-        ),
-        Mistake(
-            "converts-too-late",
-            table_converted_late,
-            "You convert positions and frequencies after they were made in low precision. What was rounded "
-            "stays rounded: make them in float32 or float64.",
-        ),
-        Mistake(
-            "rounds-the-remainder",
-            table_of_low_remainders,
-            "You take full turns away first, a good idea, and then round the angle. From 4 on a bfloat16 is "
-            "off by up to 1/64, and the cosine with it: round only the cosine.",
-        ),
-        Mistake(
-            "sine-first",
-            lambda n, d, dtype: table(n, d, dtype)[::-1],
-            "You return the sines first. The cosines come first.",
-        ),
-        Mistake(
-            "table-for-all-channels",
-            lambda n, d, dtype: tuple(part.repeat(1, 2) for part in table(n, d, dtype)),
-            "Your table has a column for each channel. Asked for is one for each pair, shape (n, d/2).",
-        ),
-        Mistake(
-            "never-rounds",
-            lambda n, d, dtype: table(n, d, torch.float32),
-            "Your numbers are right, but the table must have the dtype that was asked for.",
-        ),
-    ),
 )
+
+
+@TABLE.mistake
+def everything_in_low_precision(n, d, dtype):
+    """The bug is still there: positions, frequencies and angles are all rounded before the cosine."""
+    frequencies = angles_of(torch.ones(1), d)[0].to(dtype)
+    angles = torch.arange(n).to(dtype)[:, None] * frequencies
+    return angles.cos(), angles.sin()
+
+
+@TABLE.mistake
+def positions_in_low_precision(n, d, dtype):
+    """Your positions are rounded: bfloat16 has no odd numbers above 256."""
+    angles = angles_of(torch.arange(n).to(dtype).double(), d)
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+@TABLE.mistake
+def frequencies_in_low_precision(n, d, dtype):
+    """Your frequencies are rounded, and the position multiplies their error."""
+    frequencies = angles_of(torch.ones(1), d)[0].to(dtype).double()
+    angles = torch.arange(n)[:, None] * frequencies
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+@TABLE.mistake
+def angles_in_low_precision(n, d, dtype):
+    """You round the angles before the cosine. An angle of 500 radians is rounded to a multiple of 2 or so;
+    round the cosine instead."""
+    angles = angles_of(torch.arange(n), d).to(dtype)
+    return angles.cos(), angles.sin()
+
+
+@TABLE.mistake
+def converts_too_late(n, d, dtype):
+    """You convert positions and frequencies after they were made in low precision. What was rounded stays
+    rounded: make them in float32 or float64."""
+    frequencies = 10_000.0 ** (-torch.arange(0, d, 2, dtype=dtype) / d)
+    angles = torch.arange(n, dtype=dtype).float()[:, None] * frequencies.float()
+    return angles.cos().to(dtype), angles.sin().to(dtype)
+
+
+@TABLE.mistake
+def rounds_the_remainder(n, d, dtype):
+    """You take full turns away first, a good idea, and then round the angle. From 4 on a bfloat16 is off by
+    up to 1/64, and the cosine with it: round only the cosine."""
+    angles = angles_of(torch.arange(n), d).remainder(2 * math.pi).to(dtype)
+    return angles.cos(), angles.sin()
+
+
+@TABLE.mistake
+def sine_first(n, d, dtype):
+    """You return the sines first. The cosines come first."""
+    return table(n, d, dtype)[::-1]
+
+
+@TABLE.mistake
+def table_for_all_channels(n, d, dtype):
+    """Your table has a column for each channel. Asked for is one for each pair, shape (n, d/2)."""
+    return tuple(part.repeat(1, 2) for part in table(n, d, dtype))
+
+
+@TABLE.mistake
+def never_rounds(n, d, dtype):
+    """Your numbers are right, but the table must have the dtype that was asked for."""
+    return table(n, d, torch.float32)
 
 
 # 7: YaRN's frequencies
@@ -611,54 +555,8 @@ def yarn(theta, factor, length, slow, fast):
     return kept * theta + (1 - kept) * theta / factor
 
 
-def yarn_reversed(theta, factor, length, slow, fast):
-    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(0, 1)
-    return (1 - kept) * theta + kept * theta / factor
-
-
-def yarn_without_clamp(theta, factor, length, slow, fast):
-    kept = (length * theta / (2 * math.pi) - slow) / (fast - slow)
-    return kept * theta + (1 - kept) * theta / factor
-
-
-def yarn_clamped_above(theta, factor, length, slow, fast):
-    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(max=1)
-    return kept * theta + (1 - kept) * theta / factor
-
-
-def yarn_clamped_below(theta, factor, length, slow, fast):
-    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(min=0)
-    return kept * theta + (1 - kept) * theta / factor
-
-
-def yarn_by_wavelength(theta, factor, length, slow, fast):
-    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(0, 1)
-    return theta / (kept + (1 - kept) * factor)
-
-
-def yarn_by_step(theta, factor, length, slow, fast):
-    return torch.where(length * theta / (2 * math.pi) > slow, theta, theta / factor)
-
-
-def yarn_by_index(theta, factor, length, slow, fast):
-    """Linear in the logarithm of the turns, which is linear in the index of the pair."""
-    turns = length * theta / (2 * math.pi)
-    kept = (turns.log() - math.log(slow)) / (math.log(fast) - math.log(slow))
-    kept = kept.clamp(0, 1)
-    return kept * theta + (1 - kept) * theta / factor
-
-
-def yarn_by_powers(theta, factor, length, slow, fast):
-    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(0, 1)
-    return theta * factor ** (kept - 1)
-
-
-def yarn_from_zero(theta, factor, length, slow, fast):
-    return yarn(theta, factor, length, 0.0, fast)
-
-
 YARN = Exercise(
-    number=7,
+    7,
     kind="implement",
     reference=yarn,
     cases=lambda: [
@@ -667,79 +565,98 @@ YARN = Exercise(
     ],
     rtol=1e-5,
     atol=1e-9,
-    mistakes=(
-        Mistake(
-            "radians-for-turns",
-            lambda theta, factor, length, slow, fast: yarn(theta, factor, 2 * math.pi * length, slow, fast),
-            "You compare radians with the limits, which are turns: divide Lθ by 2π.",
-        ),
-        Mistake(
-            "ramp-upside-down",
-            yarn_reversed,
-            "You slow the fast pairs and leave the slow ones. The slow ones meet new angles.",
-        ),
-        Mistake(
-            "no-clamp",
-            yarn_without_clamp,
-            "Your ramp goes on beyond its ends: fast pairs get even faster. Clamp it to [0, 1].",
-        ),
-        Mistake(
-            "clamped-above-only",
-            yarn_clamped_above,
-            "Your weight goes below 0 for pairs with few turns: they get slower than by interpolation. Clamp "
-            "it at both ends.",
-        ),
-        Mistake(
-            "clamped-below-only",
-            yarn_clamped_below,
-            "Your weight goes above 1 for pairs with many turns: they get faster than they were. Clamp it at "
-            "both ends.",
-        ),
-        Mistake(
-            "averages-wavelengths",
-            yarn_by_wavelength,
-            "Between the limits you average the wavelengths. YaRN averages the frequencies, θ and θ/κ.",
-        ),
-        Mistake(
-            "step-for-ramp",
-            yarn_by_step,
-            "You switch at the lower limit. Between the two limits there is a linear ramp.",
-        ),
-        Mistake(
-            "new-length",
-            lambda theta, factor, length, slow, fast: yarn(theta, factor, factor * length, slow, fast),
-            "You count the turns in the new length. What matters is which angles were seen in training.",
-        ),
-        Mistake(
-            "ramp-over-the-index",
-            yarn_by_index,
-            "Your ramp is linear in the index of the pair, as in common implementations. Asked for is the "
-            "paper's, linear in the number of turns.",
-        ),
-        Mistake(
-            "averages-exponents",
-            yarn_by_powers,
-            "Between the limits you take a geometric mean. YaRN adds: γθ + (1 − γ)θ/κ.",
-        ),
-        Mistake(
-            "ramp-from-zero",
-            yarn_from_zero,
-            "Your ramp starts at 0 turns. It starts at slow: subtract it above and below the line.",
-        ),
-        Mistake(
-            "interpolates-all",
-            lambda theta, factor, length, slow, fast: theta / factor,
-            "You slow all pairs: that is position interpolation. Those with at least fast turns stay as they "
-            "are.",
-        ),
-        Mistake(
-            "scales-the-frequencies",
-            lambda *case: yarn(*case) * (0.1 * math.log(case[1]) + 1),
-            "You multiply the frequencies by YaRN's temperature. It belongs to queries and keys, and is not "
-            "asked for here.",
-        ),
-    ),
 )
+
+
+@YARN.mistake
+def radians_for_turns(theta, factor, length, slow, fast):
+    """You compare radians with the limits, which are turns: divide Lθ by 2π."""
+    return yarn(theta, factor, 2 * math.pi * length, slow, fast)
+
+
+@YARN.mistake
+def ramp_upside_down(theta, factor, length, slow, fast):
+    """You slow the fast pairs and leave the slow ones. The slow ones meet new angles."""
+    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(0, 1)
+    return (1 - kept) * theta + kept * theta / factor
+
+
+@YARN.mistake
+def no_clamp(theta, factor, length, slow, fast):
+    """Your ramp goes on beyond its ends: fast pairs get even faster. Clamp it to [0, 1]."""
+    kept = (length * theta / (2 * math.pi) - slow) / (fast - slow)
+    return kept * theta + (1 - kept) * theta / factor
+
+
+@YARN.mistake
+def clamped_above_only(theta, factor, length, slow, fast):
+    """Your weight goes below 0 for pairs with few turns: they get slower than by interpolation. Clamp it at
+    both ends."""
+    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(max=1)
+    return kept * theta + (1 - kept) * theta / factor
+
+
+@YARN.mistake
+def clamped_below_only(theta, factor, length, slow, fast):
+    """Your weight goes above 1 for pairs with many turns: they get faster than they were. Clamp it at both
+    ends."""
+    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(min=0)
+    return kept * theta + (1 - kept) * theta / factor
+
+
+@YARN.mistake
+def averages_wavelengths(theta, factor, length, slow, fast):
+    """Between the limits you average the wavelengths. YaRN averages the frequencies, θ and θ/κ."""
+    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(0, 1)
+    return theta / (kept + (1 - kept) * factor)
+
+
+@YARN.mistake
+def step_for_ramp(theta, factor, length, slow, fast):
+    """You switch at the lower limit. Between the two limits there is a linear ramp."""
+    return torch.where(length * theta / (2 * math.pi) > slow, theta, theta / factor)
+
+
+@YARN.mistake
+def new_length(theta, factor, length, slow, fast):
+    """You count the turns in the new length. What matters is which angles were seen in training."""
+    return yarn(theta, factor, factor * length, slow, fast)
+
+
+@YARN.mistake
+def ramp_over_the_index(theta, factor, length, slow, fast):
+    """Your ramp is linear in the index of the pair, as in common implementations. Asked for is the paper's,
+    linear in the number of turns."""
+    turns = length * theta / (2 * math.pi)
+    kept = (turns.log() - math.log(slow)) / (math.log(fast) - math.log(slow))
+    kept = kept.clamp(0, 1)
+    return kept * theta + (1 - kept) * theta / factor
+
+
+@YARN.mistake
+def averages_exponents(theta, factor, length, slow, fast):
+    """Between the limits you take a geometric mean. YaRN adds: γθ + (1 − γ)θ/κ."""
+    kept = ((length * theta / (2 * math.pi) - slow) / (fast - slow)).clamp(0, 1)
+    return theta * factor ** (kept - 1)
+
+
+@YARN.mistake
+def ramp_from_zero(theta, factor, length, slow, fast):
+    """Your ramp starts at 0 turns. It starts at slow: subtract it above and below the line."""
+    return yarn(theta, factor, length, 0.0, fast)
+
+
+@YARN.mistake
+def interpolates_all(theta, factor, length, slow, fast):
+    """You slow all pairs: that is position interpolation. Those with at least fast turns stay as they are."""
+    return theta / factor
+
+
+@YARN.mistake
+def scales_the_frequencies(*case):
+    """You multiply the frequencies by YaRN's temperature. It belongs to queries and keys, and is not asked
+    for here."""
+    return yarn(*case) * (0.1 * math.log(case[1]) + 1)
 
 
 # 8: a cache that rolls
@@ -750,100 +667,73 @@ def moved(keys, dropped):
     return turn(kept, -angles_of(torch.full((len(kept),), dropped), keys.shape[-1]))
 
 
-def moved_forwards(keys, dropped):
+ROLLING = Exercise(
+    8, kind="implement", reference=moved, cases=lambda: [(draw((9, 8))[0], 3), (draw((6, 4), seed=1)[0], 5)]
+)
+
+
+@ROLLING.mistake
+def only_drops(keys, dropped):
+    """You drop the oldest keys and leave the others turned for their old positions. The next query will have
+    a smaller position: all its distances would be wrong."""
+    return keys[dropped:]
+
+
+@ROLLING.mistake
+def turns_forwards(keys, dropped):
+    """You turn the wrong way. The positions become smaller, so turn by −dropped."""
     kept = keys[dropped:]
     return turn(kept, angles_of(torch.full((len(kept),), dropped), keys.shape[-1]))
 
 
-def moved_by_new_positions(keys, dropped):
+@ROLLING.mistake
+def turns_from_the_start(keys, dropped):
+    """You turn the keys for their new positions as if they were unturned. They are turned already: only the
+    change of position is missing, and it is the same for all."""
     kept = keys[dropped:]
     return turn(kept, angles_of(torch.arange(len(kept)), keys.shape[-1]))
 
 
-def moved_by_old_positions(keys, dropped):
+@ROLLING.mistake
+def turns_all_the_way_back(keys, dropped):
+    """You undo the whole rotation. That gives keys without positions; they must have the new ones."""
     kept = keys[dropped:]
     return turn(kept, -angles_of(torch.arange(dropped, len(keys)), keys.shape[-1]))
 
 
-def moved_neighbours(keys, dropped):
+@ROLLING.mistake
+def pairs_of_neighbours_(keys, dropped):
+    """You turn neighbours. The cache has the layout of the library: channels l and l + d/2."""
     kept = keys[dropped:]
     return turn_neighbours(kept, -angles_of(torch.full((len(kept),), dropped), keys.shape[-1]))
 
 
-def moved_without_the_newest(keys, dropped):
+@ROLLING.mistake
+def drops_the_newest(keys, dropped):
+    """You drop the last keys. The oldest stand first: keep keys[dropped:]."""
     kept = keys[:-dropped]
     return turn(kept, -angles_of(torch.full((len(kept),), dropped), keys.shape[-1]))
 
 
-def moved_by_one(keys, dropped):
+@ROLLING.mistake
+def turns_by_one(keys, dropped):
+    """You turn back by one position. Each key moves up by dropped positions."""
     kept = keys[dropped:]
     return turn(kept, -angles_of(torch.ones(len(kept)), keys.shape[-1]))
 
 
-def moved_back_by_new_positions(keys, dropped):
+@ROLLING.mistake
+def turns_back_by_new_positions(keys, dropped):
+    """You turn each key back by its new position. All of them move by the same number of positions:
+    dropped."""
     kept = keys[dropped:]
     return turn(kept, -angles_of(torch.arange(len(kept)), keys.shape[-1]))
 
 
-def moved_and_all_kept(keys, dropped):
+@ROLLING.mistake
+def keeps_the_dropped(keys, dropped):
+    """You turn the right way, but keep the keys that should be dropped."""
     return turn(keys, -angles_of(torch.full((len(keys),), dropped), keys.shape[-1]))
 
-
-ROLLING = Exercise(
-    number=8,
-    kind="implement",
-    reference=moved,
-    cases=lambda: [(draw((9, 8))[0], 3), (draw((6, 4), seed=1)[0], 5)],
-    mistakes=(
-        Mistake(
-            "only-drops",
-            lambda keys, dropped: keys[dropped:],
-            "You drop the oldest keys and leave the others turned for their old positions. The next query "
-            "will have a smaller position: all its distances would be wrong.",
-        ),
-        Mistake(
-            "turns-forwards",
-            moved_forwards,
-            "You turn the wrong way. The positions become smaller, so turn by −dropped.",
-        ),
-        Mistake(
-            "turns-from-the-start",
-            moved_by_new_positions,
-            "You turn the keys for their new positions as if they were unturned. They are turned already: "
-            "only the change of position is missing, and it is the same for all.",
-        ),
-        Mistake(
-            "turns-all-the-way-back",
-            moved_by_old_positions,
-            "You undo the whole rotation. That gives keys without positions; they must have the new ones.",
-        ),
-        Mistake(
-            "pairs-of-neighbours",
-            moved_neighbours,
-            "You turn neighbours. The cache has the layout of the library: channels l and l + d/2.",
-        ),
-        Mistake(
-            "drops-the-newest",
-            moved_without_the_newest,
-            "You drop the last keys. The oldest stand first: keep keys[dropped:].",
-        ),
-        Mistake(
-            "turns-by-one",
-            moved_by_one,
-            "You turn back by one position. Each key moves up by dropped positions.",
-        ),
-        Mistake(
-            "turns-back-by-new-positions",
-            moved_back_by_new_positions,
-            "You turn each key back by its new position. All of them move by the same number of positions: "
-            "dropped.",
-        ),
-        Mistake(
-            "keeps-the-dropped",
-            moved_and_all_kept,
-            "You turn the right way, but keep the keys that should be dropped.",
-        ),
-    ),
-)
 
 EXERCISES = (ROTATION, CACHE, CONVERSION, BASE, UNFINISHED, TABLE, YARN, ROLLING)

@@ -6,7 +6,7 @@ import sympy
 import torch
 from torch.nn import functional as F
 
-from course.grading.exercise import Exercise, Mistake
+from course.grading.exercise import Exercise
 from course.grading.inputs import draw
 
 # 1: inputs and labels
@@ -31,114 +31,94 @@ def shifted(tokens, lengths, start, end, pad, *, begun=True, ended=True, at_end=
     return inputs, labels
 
 
-def labels_are_inputs(*case):
-    inputs, _ = shifted(*case)
-    return inputs, inputs
-
-
-def swapped(*case):
-    return shifted(*case)[::-1]
-
-
-def cut_from_one_text(tokens, lengths, start, end, pad):
-    inputs, labels = shifted(tokens, lengths, start, end, pad)
-    short = lengths < tokens.shape[1]
-    inputs[short, lengths[short] + 1] = end
-    return inputs, labels
-
-
-def end_over_the_last(tokens, lengths, start, end, pad):
-    inputs, labels = shifted(tokens, lengths, start, end, pad)
-    every = torch.arange(len(tokens))
-    labels[every, lengths - 1], labels[every, lengths] = end, pad
-    return inputs, labels
-
-
-def ends_to_the_rim(tokens, lengths, start, end, pad):
-    inputs, labels = shifted(tokens, lengths, start, end, pad)
-    return inputs, labels.masked_fill(torch.arange(labels.shape[1]) >= lengths[:, None], end)
-
-
-def too_short(*case):
-    inputs, labels = shifted(*case)
-    return inputs[:, :-1], labels[:, :-1]
-
-
 def shift_cases():
     one = torch.tensor([[5, 6, 7, 8], [9, 4, 3, 3], [6, 3, 3, 3]])
     two = torch.tensor([[2, 1, 2], [1, 2, 0]])
     return [(one, torch.tensor([4, 2, 1]), 1, 2, 3), (two, torch.tensor([3, 2]), 8, 9, 0)]
 
 
-SHIFT = Exercise(
-    number=1,
-    kind="implement",
-    reference=shifted,
-    cases=shift_cases,
-    mistakes=(
-        Mistake(
-            "no-shift",
-            labels_are_inputs,
-            "Your labels are the inputs. The model would learn to repeat what it reads: label t is the "
-            "token after input t.",
-        ),
-        Mistake(
-            "end-in-the-inputs",
-            lambda *case: shifted(*case, begun=False),
-            "Your inputs have the end instead of the start. The model needs something to begin with, and "
-            "after the end there is nothing to predict.",
-        ),
-        Mistake(
-            "no-end",
-            lambda *case: shifted(*case, ended=False),
-            "Your labels have no end token. A model that never sees one will never stop.",
-        ),
-        Mistake(
-            "end-after-the-padding",
-            lambda *case: shifted(*case, at_end=True),
-            "You put the end into the last column. It belongs right behind each text, before the padding.",
-        ),
-        Mistake(
-            "shifted-the-other-way",
-            lambda *case: shifted(*case, aside=1),
-            "You shift the wrong way: your label is at the place of its own token, one too far to the right.",
-        ),
-        Mistake(
-            "rolls-around",
-            lambda *case: shifted(*case, rolled=True),
-            "You roll the inputs, so the start comes back at the end of a full row, and no end token "
-            "follows the text.",
-        ),
-        Mistake(
-            "inputs-and-labels-swapped",
-            swapped,
-            "You return the labels first. Inputs start with the start token and come first.",
-        ),
-        Mistake(
-            "end-in-short-inputs",
-            cut_from_one_text,
-            "You cut inputs and labels from start, text, end and padding. In shorter texts the end is then "
-            "still among the inputs: there should be pad.",
-        ),
-        Mistake(
-            "end-over-the-last-token",
-            end_over_the_last,
-            "Your end stands in the place of the last token, which is never a label. It belongs behind it, "
-            "in column `length`.",
-        ),
-        Mistake(
-            "end-instead-of-padding",
-            ends_to_the_rim,
-            "You fill the labels up with ends. One end closes a text; behind it stands padding, where the "
-            "loss does not look.",
-        ),
-        Mistake(
-            "one-column-short",
-            too_short,
-            "Your tensors are as wide as the tokens. With a start, or with an end, each text is one longer.",
-        ),
-    ),
-)
+SHIFT = Exercise(1, kind="implement", reference=shifted, cases=shift_cases)
+
+
+@SHIFT.mistake
+def no_shift(*case):
+    """Your labels are the inputs. The model would learn to repeat what it reads: label t is the token after
+    input t."""
+    inputs, _ = shifted(*case)
+    return inputs, inputs
+
+
+@SHIFT.mistake
+def end_in_the_inputs(*case):
+    """Your inputs have the end instead of the start. The model needs something to begin with, and after the
+    end there is nothing to predict."""
+    return shifted(*case, begun=False)
+
+
+@SHIFT.mistake
+def no_end(*case):
+    """Your labels have no end token. A model that never sees one will never stop."""
+    return shifted(*case, ended=False)
+
+
+@SHIFT.mistake
+def end_after_the_padding(*case):
+    """You put the end into the last column. It belongs right behind each text, before the padding."""
+    return shifted(*case, at_end=True)
+
+
+@SHIFT.mistake
+def shifted_the_other_way(*case):
+    """You shift the wrong way: your label is at the place of its own token, one too far to the right."""
+    return shifted(*case, aside=1)
+
+
+@SHIFT.mistake
+def rolls_around(*case):
+    """You roll the inputs, so the start comes back at the end of a full row, and no end token follows the
+    text."""
+    return shifted(*case, rolled=True)
+
+
+@SHIFT.mistake
+def inputs_and_labels_swapped(*case):
+    """You return the labels first. Inputs start with the start token and come first."""
+    return shifted(*case)[::-1]
+
+
+@SHIFT.mistake
+def end_in_short_inputs(tokens, lengths, start, end, pad):
+    """You cut inputs and labels from start, text, end and padding. In shorter texts the end is then still
+    among the inputs: there should be pad."""
+    inputs, labels = shifted(tokens, lengths, start, end, pad)
+    short = lengths < tokens.shape[1]
+    inputs[short, lengths[short] + 1] = end
+    return inputs, labels
+
+
+@SHIFT.mistake
+def end_over_the_last_token(tokens, lengths, start, end, pad):
+    """Your end stands in the place of the last token, which is never a label. It belongs behind it, in column
+    `length`."""
+    inputs, labels = shifted(tokens, lengths, start, end, pad)
+    every = torch.arange(len(tokens))
+    labels[every, lengths - 1], labels[every, lengths] = end, pad
+    return inputs, labels
+
+
+@SHIFT.mistake
+def end_instead_of_padding(tokens, lengths, start, end, pad):
+    """You fill the labels up with ends. One end closes a text; behind it stands padding, where the loss does
+    not look."""
+    inputs, labels = shifted(tokens, lengths, start, end, pad)
+    return inputs, labels.masked_fill(torch.arange(labels.shape[1]) >= lengths[:, None], end)
+
+
+@SHIFT.mistake
+def one_column_short(*case):
+    """Your tensors are as wide as the tokens. With a start, or with an end, each text is one longer."""
+    inputs, labels = shifted(*case)
+    return inputs[:, :-1], labels[:, :-1]
 
 
 # 2: the layer
@@ -148,107 +128,6 @@ def layer(x, context, self_attention, cross_attention, feed_forward, norms):
     x = x + self_attention(norms[0](x), norms[0](x), True)
     x = x + cross_attention(norms[1](x), context, False)
     return x + feed_forward(norms[2](x))
-
-
-def layer_that_norms_the_context(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + self_attention(norms[0](x), norms[0](x), True)
-    x = x + cross_attention(norms[1](x), norms[1](context), False)
-    return x + feed_forward(norms[2](x))
-
-
-def layer_without_mask(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + self_attention(norms[0](x), norms[0](x), False)
-    x = x + cross_attention(norms[1](x), context, False)
-    return x + feed_forward(norms[2](x))
-
-
-def layer_with_causal_cross(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + self_attention(norms[0](x), norms[0](x), True)
-    x = x + cross_attention(norms[1](x), context, True)
-    return x + feed_forward(norms[2](x))
-
-
-def layer_crossed_first(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + cross_attention(norms[1](x), context, False)
-    x = x + self_attention(norms[0](x), norms[0](x), True)
-    return x + feed_forward(norms[2](x))
-
-
-def layer_of_parallel_parts(x, context, self_attention, cross_attention, feed_forward, norms):
-    own = self_attention(norms[0](x), norms[0](x), True)
-    return x + own + cross_attention(norms[1](x), context, False) + feed_forward(norms[2](x))
-
-
-def layer_with_post_norm(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = norms[0](x + self_attention(x, x, True))
-    x = norms[1](x + cross_attention(x, context, False))
-    return norms[2](x + feed_forward(x))
-
-
-def layer_that_adds_the_normal(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = norms[0](x)
-    x = x + self_attention(x, x, True)
-    x = norms[1](x)
-    x = x + cross_attention(x, context, False)
-    x = norms[2](x)
-    return x + feed_forward(x)
-
-
-def layer_without_residuals(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = self_attention(norms[0](x), norms[0](x), True)
-    x = cross_attention(norms[1](x), context, False)
-    return feed_forward(norms[2](x))
-
-
-def layer_that_asks_in_raw_keys(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + self_attention(norms[0](x), x, True)
-    x = x + cross_attention(norms[1](x), context, False)
-    return x + feed_forward(norms[2](x))
-
-
-def layer_with_one_norm(x, context, self_attention, cross_attention, feed_forward, norms):
-    return layer(x, context, self_attention, cross_attention, feed_forward, 3 * norms[:1])
-
-
-def layer_without_cross(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + self_attention(norms[0](x), norms[0](x), True)
-    return x + feed_forward(norms[2](x))
-
-
-def layer_without_norms(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + self_attention(x, x, True)
-    x = x + cross_attention(x, context, False)
-    return x + feed_forward(x)
-
-
-def layer_that_asks_raw(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + self_attention(norms[0](x), norms[0](x), True)
-    x = x + cross_attention(x, context, False)
-    return x + feed_forward(norms[2](x))
-
-
-def layer_asked_by_the_context(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + self_attention(norms[0](x), norms[0](x), True)
-    x = x + cross_attention(context, norms[1](x), False)
-    return x + feed_forward(norms[2](x))
-
-
-def layer_that_reads_itself_twice(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + self_attention(norms[0](x), norms[0](x), True)
-    x = x + cross_attention(norms[1](x), norms[1](x), False)
-    return x + feed_forward(norms[2](x))
-
-
-def layer_that_adds_to_its_input(x, context, self_attention, cross_attention, feed_forward, norms):
-    own = x + self_attention(norms[0](x), norms[0](x), True)
-    other = x + cross_attention(norms[1](own), context, False)
-    return x + feed_forward(norms[2](other))
-
-
-def layer_without_last_residual(x, context, self_attention, cross_attention, feed_forward, norms):
-    x = x + self_attention(norms[0](x), norms[0](x), True)
-    x = x + cross_attention(norms[1](x), context, False)
-    return feed_forward(norms[2](x))
 
 
 def run_layer(answer, x, context, weights):
@@ -279,107 +158,147 @@ def layer_cases():
     return cases
 
 
-LAYER = Exercise(
-    number=2,
-    kind="implement",
-    reference=layer,
-    run=run_layer,
-    gradients=True,
-    cases=layer_cases,
-    mistakes=(
-        Mistake(
-            "norms-the-context",
-            layer_that_norms_the_context,
-            "You put the context through the layer's norm. It comes from the encoder, which has normalised"
-            " it already; norm 2 belongs to the target.",
-        ),
-        Mistake(
-            "no-causal-mask",
-            layer_without_mask,
-            "Your self-attention sees the future: its third argument must be True.",
-        ),
-        Mistake(
-            "causal-cross-attention",
-            layer_with_causal_cross,
-            "Your cross-attention is causal. The whole source may be read at every step: there is no later"
-            " or earlier between the two texts.",
-        ),
-        Mistake(
-            "cross-attention-first",
-            layer_crossed_first,
-            "You read the source before the target. Self-attention comes first.",
-        ),
-        Mistake(
-            "all-parts-from-the-input",
-            layer_of_parallel_parts,
-            "All your sublayers read the layer's input. Each reads the sum that the one before it has left.",
-        ),
-        Mistake(
-            "post-norm",
-            layer_with_post_norm,
-            "You normalise the sums: post-norm. Here the input of each sublayer is normalised, and the sum"
-            " is not.",
-        ),
-        Mistake(
-            "adds-the-normalised",
-            layer_that_adds_the_normal,
-            "You add to norm(x). The residual connection adds to x itself: x + F(norm(x)).",
-        ),
-        Mistake(
-            "no-residual",
-            layer_without_residuals,
-            "You return what the sublayers give, without adding it to the stream: x + F(norm(x)).",
-        ),
-        Mistake(
-            "keys-not-normalised",
-            layer_that_asks_in_raw_keys,
-            "In self-attention your queries are normalised, your keys and values are not. Both come from "
-            "norm(x).",
-        ),
-        Mistake(
-            "one-norm-for-all",
-            layer_with_one_norm,
-            "You use the first norm three times. Each sublayer has its own.",
-        ),
-        Mistake(
-            "no-norms",
-            layer_without_norms,
-            "You use no norm at all. With pre-norm each sublayer reads norm(x).",
-        ),
-        Mistake(
-            "raw-queries-in-cross-attention",
-            layer_that_asks_raw,
-            "Your cross-attention asks with x. Only the context stays as it is; the queries are norm 2 of x.",
-        ),
-        Mistake(
-            "context-asks",
-            layer_asked_by_the_context,
-            "Your context asks and the target answers. Queries come first, and they come from the target: the"
-            " result has one row for each of its tokens.",
-        ),
-        Mistake(
-            "cross-attends-to-itself",
-            layer_that_reads_itself_twice,
-            "Both of your attentions read the target. Keys and values of the second come from the context.",
-        ),
-        Mistake(
-            "adds-to-the-first-input",
-            layer_that_adds_to_its_input,
-            "You add every sublayer to the x that came in, so the sums in between are lost. Add each to the "
-            "sum before it.",
-        ),
-        Mistake(
-            "no-last-residual",
-            layer_without_last_residual,
-            "You return what the feed-forward network gives, without the stream that goes around it.",
-        ),
-        Mistake(
-            "no-cross-attention",
-            layer_without_cross,
-            "You leave out the cross-attention: your answer does not depend on the source.",
-        ),
-    ),
-)
+LAYER = Exercise(2, kind="implement", reference=layer, run=run_layer, gradients=True, cases=layer_cases)
+
+
+@LAYER.mistake
+def norms_the_context(x, context, self_attention, cross_attention, feed_forward, norms):
+    """You put the context through the layer's norm. It comes from the encoder, which has normalised it
+    already; norm 2 belongs to the target."""
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    x = x + cross_attention(norms[1](x), norms[1](context), False)
+    return x + feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def no_causal_mask(x, context, self_attention, cross_attention, feed_forward, norms):
+    """Your self-attention sees the future: its third argument must be True."""
+    x = x + self_attention(norms[0](x), norms[0](x), False)
+    x = x + cross_attention(norms[1](x), context, False)
+    return x + feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def causal_cross_attention(x, context, self_attention, cross_attention, feed_forward, norms):
+    """Your cross-attention is causal. The whole source may be read at every step: there is no later or
+    earlier between the two texts."""
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    x = x + cross_attention(norms[1](x), context, True)
+    return x + feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def cross_attention_first(x, context, self_attention, cross_attention, feed_forward, norms):
+    """You read the source before the target. Self-attention comes first."""
+    x = x + cross_attention(norms[1](x), context, False)
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    return x + feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def all_parts_from_the_input(x, context, self_attention, cross_attention, feed_forward, norms):
+    """All your sublayers read the layer's input. Each reads the sum that the one before it has left."""
+    own = self_attention(norms[0](x), norms[0](x), True)
+    return x + own + cross_attention(norms[1](x), context, False) + feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def post_norm(x, context, self_attention, cross_attention, feed_forward, norms):
+    """You normalise the sums: post-norm. Here the input of each sublayer is normalised, and the sum is
+    not."""
+    x = norms[0](x + self_attention(x, x, True))
+    x = norms[1](x + cross_attention(x, context, False))
+    return norms[2](x + feed_forward(x))
+
+
+@LAYER.mistake
+def adds_the_normalised(x, context, self_attention, cross_attention, feed_forward, norms):
+    """You add to norm(x). The residual connection adds to x itself: x + F(norm(x))."""
+    x = norms[0](x)
+    x = x + self_attention(x, x, True)
+    x = norms[1](x)
+    x = x + cross_attention(x, context, False)
+    x = norms[2](x)
+    return x + feed_forward(x)
+
+
+@LAYER.mistake
+def no_residual(x, context, self_attention, cross_attention, feed_forward, norms):
+    """You return what the sublayers give, without adding it to the stream: x + F(norm(x))."""
+    x = self_attention(norms[0](x), norms[0](x), True)
+    x = cross_attention(norms[1](x), context, False)
+    return feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def keys_not_normalised(x, context, self_attention, cross_attention, feed_forward, norms):
+    """In self-attention your queries are normalised, your keys and values are not. Both come from norm(x)."""
+    x = x + self_attention(norms[0](x), x, True)
+    x = x + cross_attention(norms[1](x), context, False)
+    return x + feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def one_norm_for_all(x, context, self_attention, cross_attention, feed_forward, norms):
+    """You use the first norm three times. Each sublayer has its own."""
+    return layer(x, context, self_attention, cross_attention, feed_forward, 3 * norms[:1])
+
+
+@LAYER.mistake
+def no_norms(x, context, self_attention, cross_attention, feed_forward, norms):
+    """You use no norm at all. With pre-norm each sublayer reads norm(x)."""
+    x = x + self_attention(x, x, True)
+    x = x + cross_attention(x, context, False)
+    return x + feed_forward(x)
+
+
+@LAYER.mistake
+def raw_queries_in_cross_attention(x, context, self_attention, cross_attention, feed_forward, norms):
+    """Your cross-attention asks with x. Only the context stays as it is; the queries are norm 2 of x."""
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    x = x + cross_attention(x, context, False)
+    return x + feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def context_asks(x, context, self_attention, cross_attention, feed_forward, norms):
+    """Your context asks and the target answers. Queries come first, and they come from the target: the result
+    has one row for each of its tokens."""
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    x = x + cross_attention(context, norms[1](x), False)
+    return x + feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def cross_attends_to_itself(x, context, self_attention, cross_attention, feed_forward, norms):
+    """Both of your attentions read the target. Keys and values of the second come from the context."""
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    x = x + cross_attention(norms[1](x), norms[1](x), False)
+    return x + feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def adds_to_the_first_input(x, context, self_attention, cross_attention, feed_forward, norms):
+    """You add every sublayer to the x that came in, so the sums in between are lost. Add each to the sum
+    before it."""
+    own = x + self_attention(norms[0](x), norms[0](x), True)
+    other = x + cross_attention(norms[1](own), context, False)
+    return x + feed_forward(norms[2](other))
+
+
+@LAYER.mistake
+def no_last_residual(x, context, self_attention, cross_attention, feed_forward, norms):
+    """You return what the feed-forward network gives, without the stream that goes around it."""
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    x = x + cross_attention(norms[1](x), context, False)
+    return feed_forward(norms[2](x))
+
+
+@LAYER.mistake
+def no_cross_attention(x, context, self_attention, cross_attention, feed_forward, norms):
+    """You leave out the cross-attention: your answer does not depend on the source."""
+    x = x + self_attention(norms[0](x), norms[0](x), True)
+    return x + feed_forward(norms[2](x))
 
 
 # 3: greedy decoding
@@ -397,38 +316,6 @@ def written(score, tokens, n_new, end, *, keep=True, any_ends=False, window=None
         if stop and (done.any() if any_ends else done.all()):
             break
     return tokens
-
-
-def written_without_prompt(score, tokens, n_new, end):
-    return written(score, tokens, n_new, end)[:, tokens.shape[1] :]
-
-
-def written_without_end(score, tokens, n_new, end):
-    whole = written(score, tokens, n_new, end)
-    return whole[:, :-1] if (whole[:, -1] == end).all() else whole
-
-
-def written_for_the_first(score, tokens, n_new, end):
-    start = tokens.shape[1]
-    whole = written(score, tokens, n_new, end, keep=False, stop=False)
-    found = (whole[0, start:] == end).nonzero()
-    return whole[:, : start + int(found[0]) + 1] if len(found) else whole
-
-
-def written_with_padding(score, tokens, n_new, end):
-    start = tokens.shape[1]
-    whole = written(score, tokens, n_new, end)
-    ended = (whole[:, start:] == end).cumsum(1) > 1
-    whole[:, start:] = whole[:, start:].masked_fill(ended, 0)
-    return whole
-
-
-def written_up_to(score, tokens, n_new, end):
-    return written(score, tokens, n_new - tokens.shape[1], end)
-
-
-def written_from_all_rows(score, tokens, n_new, end):
-    return torch.cat([tokens, score(tokens).argmax(-1)], dim=1)
 
 
 def run_writing(answer, tokens, n_new, end, table):
@@ -450,72 +337,82 @@ def writing_cases():
     ]
 
 
-WRITING = Exercise(
-    number=3,
-    kind="implement",
-    reference=written,
-    run=run_writing,
-    cases=writing_cases,
-    mistakes=(
-        Mistake(
-            "writes-on-after-the-end",
-            lambda *case: written(*case, keep=False),
-            "A text that has ended goes on in your answer. After its end a text only gets more end tokens.",
-        ),
-        Mistake(
-            "stops-at-the-first-end",
-            lambda *case: written(*case, any_ends=True),
-            "You stop as soon as one text ends, and cut the others. Stop when all have ended.",
-        ),
-        Mistake(
-            "never-stops",
-            lambda *case: written(*case, stop=False),
-            "You always take n_new steps. When all texts have ended, stop.",
-        ),
-        Mistake(
-            "feeds-the-last-token-only",
-            lambda *case: written(*case, window=1),
-            "You call the model with the last token only. Without a cache it needs all tokens so far.",
-        ),
-        Mistake(
-            "reads-the-first-row",
-            lambda *case: written(*case, first=True),
-            "You read the scores after the first token. The next token is scored in the last row.",
-        ),
-        Mistake(
-            "drops-the-prompt",
-            written_without_prompt,
-            "You return the new tokens only. Return them behind those that were given.",
-        ),
-        Mistake(
-            "drops-the-end",
-            written_without_end,
-            "You cut the last column when all texts have ended. The end token is part of the answer.",
-        ),
-        Mistake(
-            "zeros-after-the-end",
-            written_with_padding,
-            "You write zeros after the end. A text that has ended gets more `end` tokens.",
-        ),
-        Mistake(
-            "counts-the-prompt",
-            written_up_to,
-            "You count the tokens that were given among the `n_new` steps. So many new ones may follow them.",
-        ),
-        Mistake(
-            "appends-all-rows",
-            written_from_all_rows,
-            "You append the best token of every row, in one call. Only the last row is about a new token, "
-            "and the one after it needs another call.",
-        ),
-        Mistake(
-            "looks-at-the-first-text",
-            written_for_the_first,
-            "You stop when the first text ends, and never look at the others. Each text has an end of its "
-            "own.",
-        ),
-    ),
-)
+WRITING = Exercise(3, kind="implement", reference=written, run=run_writing, cases=writing_cases)
+
+
+@WRITING.mistake
+def writes_on_after_the_end(*case):
+    """A text that has ended goes on in your answer. After its end a text only gets more end tokens."""
+    return written(*case, keep=False)
+
+
+@WRITING.mistake
+def stops_at_the_first_end(*case):
+    """You stop as soon as one text ends, and cut the others. Stop when all have ended."""
+    return written(*case, any_ends=True)
+
+
+@WRITING.mistake
+def never_stops(*case):
+    """You always take n_new steps. When all texts have ended, stop."""
+    return written(*case, stop=False)
+
+
+@WRITING.mistake
+def feeds_the_last_token_only(*case):
+    """You call the model with the last token only. Without a cache it needs all tokens so far."""
+    return written(*case, window=1)
+
+
+@WRITING.mistake
+def reads_the_first_row(*case):
+    """You read the scores after the first token. The next token is scored in the last row."""
+    return written(*case, first=True)
+
+
+@WRITING.mistake
+def drops_the_prompt(score, tokens, n_new, end):
+    """You return the new tokens only. Return them behind those that were given."""
+    return written(score, tokens, n_new, end)[:, tokens.shape[1] :]
+
+
+@WRITING.mistake
+def drops_the_end(score, tokens, n_new, end):
+    """You cut the last column when all texts have ended. The end token is part of the answer."""
+    whole = written(score, tokens, n_new, end)
+    return whole[:, :-1] if (whole[:, -1] == end).all() else whole
+
+
+@WRITING.mistake
+def zeros_after_the_end(score, tokens, n_new, end):
+    """You write zeros after the end. A text that has ended gets more `end` tokens."""
+    start = tokens.shape[1]
+    whole = written(score, tokens, n_new, end)
+    ended = (whole[:, start:] == end).cumsum(1) > 1
+    whole[:, start:] = whole[:, start:].masked_fill(ended, 0)
+    return whole
+
+
+@WRITING.mistake
+def counts_the_prompt(score, tokens, n_new, end):
+    """You count the tokens that were given among the `n_new` steps. So many new ones may follow them."""
+    return written(score, tokens, n_new - tokens.shape[1], end)
+
+
+@WRITING.mistake
+def appends_all_rows(score, tokens, n_new, end):
+    """You append the best token of every row, in one call. Only the last row is about a new token, and the
+    one after it needs another call."""
+    return torch.cat([tokens, score(tokens).argmax(-1)], dim=1)
+
+
+@WRITING.mistake
+def looks_at_the_first_text(score, tokens, n_new, end):
+    """You stop when the first text ends, and never look at the others. Each text has an end of its own."""
+    start = tokens.shape[1]
+    whole = written(score, tokens, n_new, end, keep=False, stop=False)
+    found = (whole[0, start:] == end).nonzero()
+    return whole[:, : start + int(found[0]) + 1] if len(found) else whole
 
 
 # 4: the next token after prompts of different length
@@ -525,74 +422,68 @@ def after(scores, lengths):
     return scores[torch.arange(len(scores)), lengths - 1]
 
 
-def after_at_length(scores, lengths):
-    return scores[torch.arange(len(scores)), lengths]
-
-
-def after_on_average(scores, lengths):
-    real = torch.arange(scores.shape[1]) < lengths[:, None]
-    return (scores * real[..., None]).sum(1) / lengths[:, None]
-
-
 def next_cases():
     (one, two) = draw((4, 6, 3), (2, 3, 5))
     return [(one, torch.tensor([6, 2, 4, 1])), (two, torch.tensor([1, 2]))]
 
 
-NEXT = Exercise(
-    number=4,
-    kind="find the bug",
-    reference=after,
-    cases=next_cases,
-    mistakes=(
-        Mistake(
-            "last-column",
-            lambda scores, lengths: scores[:, -1],
-            "The bug is still there: in the last column stands padding, for all but the longest prompt.",
-        ),
-        Mistake(
-            "one-too-far",
-            after_at_length,
-            "You read the row at the length. Rows count from 0: the last token of n is in row n − 1.",
-        ),
-        Mistake(
-            "counts-from-the-back",
-            lambda scores, lengths: scores[torch.arange(len(scores)), -lengths],
-            "You count the length from the back. The padding is at the end, so count from the front.",
-        ),
-        Mistake(
-            "the-same-row-for-all",
-            lambda scores, lengths: scores[:, int(lengths.min()) - 1],
-            "You read one row for all prompts, that of the shortest. Each has a last token of its own.",
-        ),
-        Mistake(
-            "the-longest-for-all",
-            lambda scores, lengths: scores[:, int(lengths.max()) - 1],
-            "You read one row for all prompts, that of the longest. Each has a last token of its own.",
-        ),
-        Mistake(
-            "token-instead-of-scores",
-            lambda scores, lengths: after(scores, lengths).argmax(-1),
-            "You return tokens. Asked for are the scores, one for each token of the vocabulary.",
-        ),
-        Mistake(
-            "one-axis-too-many",
-            lambda scores, lengths: after(scores, lengths)[:, None],
-            "Your rows are right, but an axis of length one is left over: the shape is (batch, vocabulary).",
-        ),
-        Mistake(
-            "all-pairs",
-            lambda scores, lengths: scores[:, lengths - 1],
-            "scores[:, lengths - 1] takes these rows of every prompt. Give the number of the prompt as "
-            "well: scores[torch.arange(batch), lengths - 1].",
-        ),
-        Mistake(
-            "mean-over-the-prompt",
-            after_on_average,
-            "You average the scores over the prompt. Only those after its last token are about the next one.",
-        ),
-    ),
-)
+NEXT = Exercise(4, kind="find the bug", reference=after, cases=next_cases)
+
+
+@NEXT.mistake
+def last_column(scores, lengths):
+    """The bug is still there: in the last column stands padding, for all but the longest prompt."""
+    return scores[:, -1]
+
+
+@NEXT.mistake
+def one_too_far(scores, lengths):
+    """You read the row at the length. Rows count from 0: the last token of n is in row n − 1."""
+    return scores[torch.arange(len(scores)), lengths]
+
+
+@NEXT.mistake
+def counts_from_the_back(scores, lengths):
+    """You count the length from the back. The padding is at the end, so count from the front."""
+    return scores[torch.arange(len(scores)), -lengths]
+
+
+@NEXT.mistake
+def the_same_row_for_all(scores, lengths):
+    """You read one row for all prompts, that of the shortest. Each has a last token of its own."""
+    return scores[:, int(lengths.min()) - 1]
+
+
+@NEXT.mistake
+def the_longest_for_all(scores, lengths):
+    """You read one row for all prompts, that of the longest. Each has a last token of its own."""
+    return scores[:, int(lengths.max()) - 1]
+
+
+@NEXT.mistake
+def token_instead_of_scores(scores, lengths):
+    """You return tokens. Asked for are the scores, one for each token of the vocabulary."""
+    return after(scores, lengths).argmax(-1)
+
+
+@NEXT.mistake
+def one_axis_too_many(scores, lengths):
+    """Your rows are right, but an axis of length one is left over: the shape is (batch, vocabulary)."""
+    return after(scores, lengths)[:, None]
+
+
+@NEXT.mistake
+def all_pairs(scores, lengths):
+    """scores[:, lengths - 1] takes these rows of every prompt. Give the number of the prompt as well:
+    scores[torch.arange(batch), lengths - 1]."""
+    return scores[:, lengths - 1]
+
+
+@NEXT.mistake
+def mean_over_the_prompt(scores, lengths):
+    """You average the scores over the prompt. Only those after its last token are about the next one."""
+    real = torch.arange(scores.shape[1]) < lengths[:, None]
+    return (scores * real[..., None]).sum(1) / lengths[:, None]
 
 
 # 5: rows that pass through the stack
@@ -602,115 +493,106 @@ def rows(prompt, new):
     return new * prompt + new * (new - 1) // 2
 
 
-ROWS = Exercise(
-    number=5,
-    kind="predict",
-    reference=rows,
-    cases=lambda: [(1, 10), (4, 10), (30, 300), (7, 1)],
-    mistakes=(
-        Mistake(
-            "one-pass",
-            lambda prompt, new: prompt + new - 1,
-            "That is one pass over the finished text. Without a cache every step sends all tokens so far.",
-        ),
-        Mistake(
-            "counts-the-last-token",
-            lambda prompt, new: new * prompt + new * (new + 1) // 2,
-            "You count the new token in the step that makes it. It goes in at the next step.",
-        ),
-        Mistake(
-            "final-length-each-time",
-            lambda prompt, new: new * (prompt + new),
-            "You count the final length at every step. At step i there are only prompt + i tokens.",
-        ),
-        Mistake(
-            "forgets-the-prompt",
-            lambda prompt, new: new * (new - 1) // 2,
-            "You count the new tokens only. The prompt goes in again at every step.",
-        ),
-        Mistake(
-            "prompt-once",
-            lambda prompt, new: prompt + new * (new - 1) // 2,
-            "You count the prompt once. Without a cache it goes in again at every step.",
-        ),
-        Mistake(
-            "counts-pairs",
-            lambda prompt, new: sum((prompt + i) ** 2 for i in range(new)),
-            "You count pairs of tokens, the entries of the scores. Asked for are rows.",
-        ),
-        Mistake(
-            "writes-the-prompt-too",
-            lambda prompt, new: (prompt + new) * (prompt + new - 1) // 2,
-            "You begin with one token, as if the prompt were written too. The first step sends all of it.",
-        ),
-        Mistake(
-            "prompt-only",
-            lambda prompt, new: new * prompt,
-            "You count the prompt at every step, and never what has been written since. It goes in, too.",
-        ),
-    ),
-)
+ROWS = Exercise(5, kind="predict", reference=rows, cases=lambda: [(1, 10), (4, 10), (30, 300), (7, 1)])
+
+
+@ROWS.mistake
+def one_pass(prompt, new):
+    """That is one pass over the finished text. Without a cache every step sends all tokens so far."""
+    return prompt + new - 1
+
+
+@ROWS.mistake
+def counts_the_last_token(prompt, new):
+    """You count the new token in the step that makes it. It goes in at the next step."""
+    return new * prompt + new * (new + 1) // 2
+
+
+@ROWS.mistake
+def final_length_each_time(prompt, new):
+    """You count the final length at every step. At step i there are only prompt + i tokens."""
+    return new * (prompt + new)
+
+
+@ROWS.mistake
+def forgets_the_prompt(prompt, new):
+    """You count the new tokens only. The prompt goes in again at every step."""
+    return new * (new - 1) // 2
+
+
+@ROWS.mistake
+def prompt_once(prompt, new):
+    """You count the prompt once. Without a cache it goes in again at every step."""
+    return prompt + new * (new - 1) // 2
+
+
+@ROWS.mistake
+def counts_pairs(prompt, new):
+    """You count pairs of tokens, the entries of the scores. Asked for are rows."""
+    return sum((prompt + i) ** 2 for i in range(new))
+
+
+@ROWS.mistake
+def writes_the_prompt_too(prompt, new):
+    """You begin with one token, as if the prompt were written too. The first step sends all of it."""
+    return (prompt + new) * (prompt + new - 1) // 2
+
+
+@ROWS.mistake
+def prompt_only(prompt, new):
+    """You count the prompt at every step, and never what has been written since. It goes in, too."""
+    return new * prompt
 
 
 # 6: right tokens before the first mistake
 
 e, N = sympy.symbols("epsilon N", positive=True)
 
-SURVIVAL = Exercise(
-    number=6,
-    kind="derive",
-    reference=(1 - e) * (1 - (1 - e) ** N) / e,
-    mistakes=(
-        Mistake(
-            "right-tokens-in-all",
-            N * (1 - e),
-            "That is the expected number of right tokens anywhere. Count only those before the first "
-            "mistake.",
-        ),
-        Mistake(
-            "probability-of-no-mistake",
-            (1 - e) ** N,
-            "That is the probability that the whole text is right. Sum such probabilities over its lengths.",
-        ),
-        Mistake(
-            "counts-the-start",
-            (1 - (1 - e) ** N) / e,
-            "Your sum starts at t = 0, so it counts one token too many: the first is right with "
-            "probability 1 − ε only.",
-        ),
-        Mistake(
-            "endless-text",
-            (1 - e) / e,
-            "That is the limit for an endless text. It has N tokens.",
-        ),
-        Mistake(
-            "one-over-epsilon",
-            1 / e,
-            "1/ε is the mean place of the first mistake in an endless text. Count the right tokens before "
-            "it, among N.",
-        ),
-        Mistake(
-            "forgets-the-perfect-text",
-            (1 - e) * (1 - (1 - e) ** N) / e - N * (1 - e) ** N,
-            "You sum over the places of the first mistake, and leave out the text without one: it has N right"
-            " tokens, with probability (1 − ε)^N.",
-        ),
-        Mistake(
-            "perfect-text-only",
-            N * (1 - e) ** N,
-            "You count the right tokens of perfect texts only. A text with a mistake has some before it.",
-        ),
-        Mistake(
-            "probability-of-a-mistake",
-            1 - (1 - e) ** N,
-            "That is the probability that there is a mistake at all. Asked for is a number of tokens.",
-        ),
-        Mistake(
-            "stops-one-short",
-            (1 - e) * (1 - (1 - e) ** (N - 1)) / e,
-            "Your sum ends at N − 1. All N tokens may be right.",
-        ),
-    ),
+SURVIVAL = Exercise(6, kind="derive", reference=(1 - e) * (1 - (1 - e) ** N) / e)
+
+SURVIVAL.mistake(
+    "right-tokens-in-all",
+    N * (1 - e),
+    "That is the expected number of right tokens anywhere. Count only those before the first mistake.",
+)
+SURVIVAL.mistake(
+    "probability-of-no-mistake",
+    (1 - e) ** N,
+    "That is the probability that the whole text is right. Sum such probabilities over its lengths.",
+)
+SURVIVAL.mistake(
+    "counts-the-start",
+    (1 - (1 - e) ** N) / e,
+    "Your sum starts at t = 0, so it counts one token too many: the first is right with "
+    "probability 1 − ε only.",
+)
+SURVIVAL.mistake("endless-text", (1 - e) / e, "That is the limit for an endless text. It has N tokens.")
+SURVIVAL.mistake(
+    "one-over-epsilon",
+    1 / e,
+    "1/ε is the mean place of the first mistake in an endless text. Count the right tokens before "
+    "it, among N.",
+)
+SURVIVAL.mistake(
+    "forgets-the-perfect-text",
+    (1 - e) * (1 - (1 - e) ** N) / e - N * (1 - e) ** N,
+    "You sum over the places of the first mistake, and leave out the text without one: it has N right"
+    " tokens, with probability (1 − ε)^N.",
+)
+SURVIVAL.mistake(
+    "perfect-text-only",
+    N * (1 - e) ** N,
+    "You count the right tokens of perfect texts only. A text with a mistake has some before it.",
+)
+SURVIVAL.mistake(
+    "probability-of-a-mistake",
+    1 - (1 - e) ** N,
+    "That is the probability that there is a mistake at all. Asked for is a number of tokens.",
+)
+SURVIVAL.mistake(
+    "stops-one-short",
+    (1 - e) * (1 - (1 - e) ** (N - 1)) / e,
+    "Your sum ends at N − 1. All N tokens may be right.",
 )
 
 
@@ -720,61 +602,6 @@ SURVIVAL = Exercise(
 def exact(score, labels, start, pad):
     inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
     right = score(inputs).argmax(-1) == labels
-    return (right | (labels == pad)).all(1).double().mean()
-
-
-def exact_step_by_step(score, labels, start, pad):
-    tokens = torch.full_like(labels[:, :1], start)
-    for _ in range(labels.shape[1]):
-        tokens = torch.cat([tokens, score(tokens)[:, -1:].argmax(-1)], dim=1)
-    return ((tokens[:, 1:] == labels) | (labels == pad)).all(1).double().mean()
-
-
-def exact_padding_too(score, labels, start, pad):
-    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
-    return (score(inputs).argmax(-1) == labels).all(1).double().mean()
-
-
-def exact_by_token(score, labels, start, pad):
-    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
-    return (score(inputs).argmax(-1) == labels)[labels != pad].double().mean()
-
-
-def exact_without_shift(score, labels, start, pad):
-    right = score(labels).argmax(-1) == labels
-    return (right | (labels == pad)).all(1).double().mean()
-
-
-def exact_of_the_rest(score, labels, start, pad):
-    right = score(labels[:, :-1]).argmax(-1) == labels[:, 1:]
-    return (right | (labels[:, 1:] == pad)).all(1).double().mean()
-
-
-def exact_if_any(score, labels, start, pad):
-    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
-    right = score(inputs).argmax(-1) == labels
-    return (right & (labels != pad)).any(1).double().mean()
-
-
-def exact_all_texts(score, labels, start, pad):
-    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
-    right = score(inputs).argmax(-1) == labels
-    return (right | (labels == pad)).all().double()
-
-
-def exact_by_entry(score, labels, start, pad):
-    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
-    right = score(inputs).argmax(-1) == labels
-    return (right | (labels == pad)).double().mean()
-
-
-def exact_count(score, labels, start, pad):
-    return exact(score, labels, start, pad) * len(labels)
-
-
-def exact_with_the_last(score, labels, start, pad):
-    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels], dim=1)
-    right = score(inputs)[:, :-1].argmax(-1) == labels
     return (right | (labels == pad)).all(1).double().mean()
 
 
@@ -810,67 +637,84 @@ def exact_cases():
     return cases
 
 
-EXACT = Exercise(
-    number=7,
-    kind="faster",
-    reference=exact,
-    run=run_exact,
-    cases=exact_cases,
-    mistakes=(
-        Mistake(
-            "step-by-step",
-            exact_step_by_step,
-            "The share is right, but you decode: one call for each token. Call the model once, on the "
-            "start and the labels.",
-        ),
-        Mistake(
-            "padding-must-match",
-            exact_padding_too,
-            "You ask the model to predict the padding, too. What it writes behind the end is of no account.",
-        ),
-        Mistake(
-            "share-of-tokens",
-            exact_by_token,
-            "That is the share of right tokens. A text counts only if all of its tokens are right.",
-        ),
-        Mistake(
-            "no-shift",
-            exact_without_shift,
-            "You feed the labels as they are. Input t must be the token before label t: put the start in "
-            "front and drop the last.",
-        ),
-        Mistake(
-            "first-token-not-judged",
-            exact_of_the_rest,
-            "You never ask for the first token: the start is missing from your inputs.",
-        ),
-        Mistake(
-            "any-token",
-            exact_if_any,
-            "You count a text when any token is right. All must be.",
-        ),
-        Mistake(
-            "all-texts-at-once",
-            exact_all_texts,
-            "You ask whether every text is right. Take `all` over the tokens of a text, and then the mean.",
-        ),
-        Mistake(
-            "share-of-entries",
-            exact_by_entry,
-            "That is a share of tokens, and padding counts as right. A text counts if all of it is right.",
-        ),
-        Mistake(
-            "number-of-texts",
-            exact_count,
-            "You count the texts. Asked for is their share.",
-        ),
-        Mistake(
-            "sends-the-last-label",
-            exact_with_the_last,
-            "The share is right, but you send one row too many per text: nothing follows the last label.",
-        ),
-    ),
-)
+EXACT = Exercise(7, kind="faster", reference=exact, run=run_exact, cases=exact_cases)
+
+
+@EXACT.mistake
+def step_by_step(score, labels, start, pad):
+    """The share is right, but you decode: one call for each token. Call the model once, on the start and the
+    labels."""
+    tokens = torch.full_like(labels[:, :1], start)
+    for _ in range(labels.shape[1]):
+        tokens = torch.cat([tokens, score(tokens)[:, -1:].argmax(-1)], dim=1)
+    return ((tokens[:, 1:] == labels) | (labels == pad)).all(1).double().mean()
+
+
+@EXACT.mistake
+def padding_must_match(score, labels, start, pad):
+    """You ask the model to predict the padding, too. What it writes behind the end is of no account."""
+    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
+    return (score(inputs).argmax(-1) == labels).all(1).double().mean()
+
+
+@EXACT.mistake
+def share_of_tokens(score, labels, start, pad):
+    """That is the share of right tokens. A text counts only if all of its tokens are right."""
+    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
+    return (score(inputs).argmax(-1) == labels)[labels != pad].double().mean()
+
+
+@EXACT.mistake
+def no_shift_(score, labels, start, pad):
+    """You feed the labels as they are. Input t must be the token before label t: put the start in front and
+    drop the last."""
+    right = score(labels).argmax(-1) == labels
+    return (right | (labels == pad)).all(1).double().mean()
+
+
+@EXACT.mistake
+def first_token_not_judged(score, labels, start, pad):
+    """You never ask for the first token: the start is missing from your inputs."""
+    right = score(labels[:, :-1]).argmax(-1) == labels[:, 1:]
+    return (right | (labels[:, 1:] == pad)).all(1).double().mean()
+
+
+@EXACT.mistake
+def any_token(score, labels, start, pad):
+    """You count a text when any token is right. All must be."""
+    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
+    right = score(inputs).argmax(-1) == labels
+    return (right & (labels != pad)).any(1).double().mean()
+
+
+@EXACT.mistake
+def all_texts_at_once(score, labels, start, pad):
+    """You ask whether every text is right. Take `all` over the tokens of a text, and then the mean."""
+    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
+    right = score(inputs).argmax(-1) == labels
+    return (right | (labels == pad)).all().double()
+
+
+@EXACT.mistake
+def share_of_entries(score, labels, start, pad):
+    """That is a share of tokens, and padding counts as right. A text counts if all of it is right."""
+    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels[:, :-1]], dim=1)
+    right = score(inputs).argmax(-1) == labels
+    return (right | (labels == pad)).double().mean()
+
+
+@EXACT.mistake
+def number_of_texts(score, labels, start, pad):
+    """You count the texts. Asked for is their share."""
+    return exact(score, labels, start, pad) * len(labels)
+
+
+@EXACT.mistake
+def sends_the_last_label(score, labels, start, pad):
+    """The share is right, but you send one row too many per text: nothing follows the last label."""
+    inputs = torch.cat([torch.full_like(labels[:, :1], start), labels], dim=1)
+    right = score(inputs)[:, :-1].argmax(-1) == labels
+    return (right | (labels == pad)).all(1).double().mean()
 
 
 # 8: a detector of leaks
@@ -887,54 +731,6 @@ def _leaks(model, x, weights):
     rows = [torch.autograd.grad(s, x, retain_graph=True)[0].abs().amax(-1) for s in scores]
     depends = torch.stack(rows) > 1e-9
     return depends.triu(1)
-
-
-def leaks_of_the_sum(model, x):
-    return _leaks(model, x, torch.ones(model(x).shape[-1], dtype=x.dtype))
-
-
-def leaks_with_the_diagonal(model, x):
-    x = x.detach()
-    jacobian = torch.autograd.functional.jacobian(model, x)
-    return (jacobian.abs().amax((1, 3)) > 1e-9).triu(0)
-
-
-def leaks_backwards(model, x):
-    jacobian = torch.autograd.functional.jacobian(model, x.detach())
-    return (jacobian.abs().amax((1, 3)) > 1e-9).tril(-1)
-
-
-def leaks_transposed(model, x):
-    return leaks(model, x).T
-
-
-def leaks_of_neighbours(model, x):
-    found = leaks(model, x)
-    return found & ~torch.ones_like(found).triu(2)
-
-
-def all_dependences(model, x):
-    jacobian = torch.autograd.functional.jacobian(model, x.detach())
-    return jacobian.abs().amax((1, 3)) > 1e-9
-
-
-def leaks_with_sign(model, x):
-    jacobian = torch.autograd.functional.jacobian(model, x.detach())
-    return (jacobian.sum((1, 3)) > 1e-9).triu(1)
-
-
-def leaks_without_absolute_values(model, x):
-    jacobian = torch.autograd.functional.jacobian(model, x.detach())
-    return (jacobian.amax((1, 3)) > 1e-9).triu(1)
-
-
-def leaks_in_all_channels(model, x):
-    jacobian = torch.autograd.functional.jacobian(model, x.detach())
-    return (jacobian.abs() > 1e-9).all(3).all(1).triu(1)
-
-
-def leaks_or_not(model, x):
-    return bool(leaks(model, x).any())
 
 
 def run_leaks(answer, x, kind, weight):
@@ -960,69 +756,78 @@ def leak_cases():
     return [(x, kind, 0.5 * weight) for kind in kinds]
 
 
-LEAKS = Exercise(
-    number=8,
-    kind="implement",
-    reference=leaks,
-    run=run_leaks,
-    cases=leak_cases,
-    mistakes=(
-        Mistake(
-            "sums-each-output",
-            leaks_of_the_sum,
-            "You differentiate the sum of each output. Behind a layer norm that sum is constant, and your "
-            "test passes a model without a mask. Weigh the entries unevenly.",
-        ),
-        Mistake(
-            "counts-the-diagonal",
-            leaks_with_the_diagonal,
-            "You count the diagonal. An output may depend on its own input: only later ones leak.",
-        ),
-        Mistake(
-            "looks-at-the-past",
-            leaks_backwards,
-            "You report what depends on earlier inputs. That is what a decoder is for: look at s > t.",
-        ),
-        Mistake(
-            "transposed",
-            leaks_transposed,
-            "Your rows are the inputs. Row t, column s: output t depends on input s.",
-        ),
-        Mistake(
-            "next-token-only",
-            leaks_of_neighbours,
-            "You look one token ahead. A leak may come from any later token.",
-        ),
-        Mistake(
-            "all-dependences",
-            all_dependences,
-            "You report every dependence. Only those on later inputs are leaks.",
-        ),
-        Mistake(
-            "sign-of-the-gradient",
-            leaks_with_sign,
-            "You add gradients before you compare them: negative ones are missed. Take absolute values "
-            "first.",
-        ),
-        Mistake(
-            "no-absolute-values",
-            leaks_without_absolute_values,
-            "You look for the largest derivative, and miss a pair whose derivatives are all zero or "
-            "negative. Take absolute values first.",
-        ),
-        Mistake(
-            "all-channels",
-            leaks_in_all_channels,
-            "You ask whether all derivatives of a pair are different from zero. One is enough: a leak may go "
-            "through one channel.",
-        ),
-        Mistake(
-            "one-answer-for-all",
-            leaks_or_not,
-            "You say whether there is a leak. Say where: one boolean for each pair, (time, time).",
-        ),
-    ),
-)
+LEAKS = Exercise(8, kind="implement", reference=leaks, run=run_leaks, cases=leak_cases)
+
+
+@LEAKS.mistake
+def sums_each_output(model, x):
+    """You differentiate the sum of each output. Behind a layer norm that sum is constant, and your test
+    passes a model without a mask. Weigh the entries unevenly."""
+    return _leaks(model, x, torch.ones(model(x).shape[-1], dtype=x.dtype))
+
+
+@LEAKS.mistake
+def counts_the_diagonal(model, x):
+    """You count the diagonal. An output may depend on its own input: only later ones leak."""
+    x = x.detach()
+    jacobian = torch.autograd.functional.jacobian(model, x)
+    return (jacobian.abs().amax((1, 3)) > 1e-9).triu(0)
+
+
+@LEAKS.mistake
+def looks_at_the_past(model, x):
+    """You report what depends on earlier inputs. That is what a decoder is for: look at s > t."""
+    jacobian = torch.autograd.functional.jacobian(model, x.detach())
+    return (jacobian.abs().amax((1, 3)) > 1e-9).tril(-1)
+
+
+@LEAKS.mistake
+def transposed(model, x):
+    """Your rows are the inputs. Row t, column s: output t depends on input s."""
+    return leaks(model, x).T
+
+
+@LEAKS.mistake
+def next_token_only(model, x):
+    """You look one token ahead. A leak may come from any later token."""
+    found = leaks(model, x)
+    return found & ~torch.ones_like(found).triu(2)
+
+
+@LEAKS.mistake
+def all_dependences(model, x):
+    """You report every dependence. Only those on later inputs are leaks."""
+    jacobian = torch.autograd.functional.jacobian(model, x.detach())
+    return jacobian.abs().amax((1, 3)) > 1e-9
+
+
+@LEAKS.mistake
+def sign_of_the_gradient(model, x):
+    """You add gradients before you compare them: negative ones are missed. Take absolute values first."""
+    jacobian = torch.autograd.functional.jacobian(model, x.detach())
+    return (jacobian.sum((1, 3)) > 1e-9).triu(1)
+
+
+@LEAKS.mistake
+def no_absolute_values(model, x):
+    """You look for the largest derivative, and miss a pair whose derivatives are all zero or negative. Take
+    absolute values first."""
+    jacobian = torch.autograd.functional.jacobian(model, x.detach())
+    return (jacobian.amax((1, 3)) > 1e-9).triu(1)
+
+
+@LEAKS.mistake
+def all_channels(model, x):
+    """You ask whether all derivatives of a pair are different from zero. One is enough: a leak may go through
+    one channel."""
+    jacobian = torch.autograd.functional.jacobian(model, x.detach())
+    return (jacobian.abs() > 1e-9).all(3).all(1).triu(1)
+
+
+@LEAKS.mistake
+def one_answer_for_all(model, x):
+    """You say whether there is a leak. Say where: one boolean for each pair, (time, time)."""
+    return bool(leaks(model, x).any())
 
 
 EXERCISES = (SHIFT, LAYER, WRITING, NEXT, ROWS, SURVIVAL, EXACT, LEAKS)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from course.attention import padding
-from course.grading.exercise import Exercise, Mistake
+from course.grading.exercise import Exercise
 from course.grading.inputs import draw
 
 # 1: blocks in a row
@@ -19,83 +19,6 @@ def encode(x, mask, blocks, norm):
     for block in blocks:
         x = block(x, mask)
     return norm(x)
-
-
-def encode_without_norm(x, mask, blocks, norm):
-    for block in blocks:
-        x = block(x, mask)
-    return x
-
-
-def encode_normalising_often(x, mask, blocks, norm):
-    for block in blocks:
-        x = norm(block(x, mask))
-    return x
-
-
-def encode_side_by_side(x, mask, blocks, norm):
-    return norm(x + sum(block(x, mask) for block in blocks))
-
-
-def encode_in_parallel(x, mask, blocks, norm):
-    for block in blocks:
-        out = block(x, mask)
-    return norm(out)
-
-
-def encode_with_one_block(x, mask, blocks, norm):
-    for _ in blocks:
-        x = blocks[0](x, mask)
-    return norm(x)
-
-
-def encode_masking_once(x, mask, blocks, norm):
-    everything = torch.ones_like(mask)
-    for i, block in enumerate(blocks):
-        x = block(x, everything if i else mask)
-    return norm(x)
-
-
-def encode_adding_again(x, mask, blocks, norm):
-    for block in blocks:
-        x = x + block(x, mask)
-    return norm(x)
-
-
-def encode_backwards(x, mask, blocks, norm):
-    for block in reversed(blocks):
-        x = block(x, mask)
-    return norm(x)
-
-
-def encode_unmasked(x, mask, blocks, norm):
-    return encode(x, torch.ones_like(mask), blocks, norm)
-
-
-def encode_first_block_only(x, mask, blocks, norm):
-    for block in blocks:
-        x = block(x, mask)
-        return norm(x)
-
-
-def encode_normalising_below(x, mask, blocks, norm):
-    for block in blocks:
-        x = block(norm(x), mask)
-    return norm(x)
-
-
-def encode_normalising_below_and_adding(x, mask, blocks, norm):
-    for block in blocks:
-        x = x + block(norm(x), mask)
-    return norm(x)
-
-
-def encode_normalising_first(x, mask, blocks, norm):
-    return encode_without_norm(norm(x), mask, blocks, norm)
-
-
-def encode_adding_the_embedding(x, mask, blocks, norm):
-    return norm(x + encode_without_norm(x, mask, blocks, norm))
 
 
 def small_block(w_q, w_k, w_v):
@@ -126,95 +49,121 @@ def stacks():
     return cases
 
 
-STACK = Exercise(
-    number=1,
-    kind="implement",
-    reference=encode,
-    run=run_stack,
-    cases=stacks,
-    gradients=True,
-    mistakes=(
-        Mistake(
-            "forgets-the-last-norm",
-            encode_without_norm,
-            "You return the stream as it leaves the last block. With pre-norm blocks nothing has normalised "
-            "that sum yet: apply the norm once, at the end.",
-        ),
-        Mistake(
-            "norm-after-every-block",
-            encode_normalising_often,
-            "You normalise after each block. A pre-norm block normalises its own inputs; the stream itself "
-            "is normalised once, at the end.",
-        ),
-        Mistake(
-            "all-blocks-read-the-input",
-            encode_side_by_side,
-            "You give the input to every block and add up what they say. Then no block sees what another "
-            "found: pass the result of one to the next.",
-        ),
-        Mistake(
-            "only-the-last-block-counts",
-            encode_in_parallel,
-            "Each of your blocks gets the first input again, so only the last one has an effect. Assign the "
-            "result of a block to x.",
-        ),
-        Mistake(
-            "same-block-every-time",
-            encode_with_one_block,
-            "You apply the first block again and again. Each layer has weights of its own.",
-        ),
-        Mistake(
-            "mask-only-in-the-first-layer",
-            encode_masking_once,
-            "Only your first layer is masked. From the second on, real tokens attend to the padding: every "
-            "layer needs the mask.",
-        ),
-        Mistake(
-            "adds-the-stream-twice",
-            encode_adding_again,
-            "You add the stream to what a block returns. The residual connections are inside the block; "
-            "outside it doubles the stream.",
-        ),
-        Mistake(
-            "from-the-top-down",
-            encode_backwards,
-            "You apply the last block first. blocks[0] is the lowest.",
-        ),
-        Mistake(
-            "no-mask-at-all",
-            encode_unmasked,
-            "Your blocks see the padding: a sentence gets other vectors in a batch than alone. Every block "
-            "gets the mask.",
-        ),
-        Mistake(
-            "returns-inside-the-loop",
-            encode_first_block_only,
-            "You return after the first block. Move the return out of the loop.",
-        ),
-        Mistake(
-            "norm-before-every-block",
-            encode_normalising_below,
-            "You normalise what each block gets. A pre-norm block does that inside, in front of its "
-            "sublayers, and adds to the stream as it was: a norm outside changes the stream itself.",
-        ),
-        Mistake(
-            "residual-around-the-block",
-            encode_normalising_below_and_adding,
-            "You wrote the formula of one pre-norm sublayer around the whole block. Its norms and its "
-            "residual connections are inside: pass the stream on as it comes.",
-        ),
-        Mistake(
-            "norm-at-the-bottom",
-            encode_normalising_first,
-            "You normalise the embeddings. The last norm belongs above the last block.",
-        ),
-        Mistake(
-            "adds-the-embedding-again",
-            encode_adding_the_embedding,
-            "You add the embedding once more at the end. It is in the stream already, with a factor of one.",
-        ),
-    ),
-)
+STACK = Exercise(1, kind="implement", reference=encode, run=run_stack, cases=stacks, gradients=True)
+
+
+@STACK.mistake
+def forgets_the_last_norm(x, mask, blocks, norm):
+    """You return the stream as it leaves the last block. With pre-norm blocks nothing has normalised that sum
+    yet: apply the norm once, at the end."""
+    for block in blocks:
+        x = block(x, mask)
+    return x
+
+
+@STACK.mistake
+def norm_after_every_block(x, mask, blocks, norm):
+    """You normalise after each block. A pre-norm block normalises its own inputs; the stream itself is
+    normalised once, at the end."""
+    for block in blocks:
+        x = norm(block(x, mask))
+    return x
+
+
+@STACK.mistake
+def all_blocks_read_the_input(x, mask, blocks, norm):
+    """You give the input to every block and add up what they say. Then no block sees what another found: pass
+    the result of one to the next."""
+    return norm(x + sum(block(x, mask) for block in blocks))
+
+
+@STACK.mistake
+def only_the_last_block_counts(x, mask, blocks, norm):
+    """Each of your blocks gets the first input again, so only the last one has an effect. Assign the result
+    of a block to x."""
+    for block in blocks:
+        out = block(x, mask)
+    return norm(out)
+
+
+@STACK.mistake
+def same_block_every_time(x, mask, blocks, norm):
+    """You apply the first block again and again. Each layer has weights of its own."""
+    for _ in blocks:
+        x = blocks[0](x, mask)
+    return norm(x)
+
+
+@STACK.mistake
+def mask_only_in_the_first_layer(x, mask, blocks, norm):
+    """Only your first layer is masked. From the second on, real tokens attend to the padding: every layer
+    needs the mask."""
+    everything = torch.ones_like(mask)
+    for i, block in enumerate(blocks):
+        x = block(x, everything if i else mask)
+    return norm(x)
+
+
+@STACK.mistake
+def adds_the_stream_twice(x, mask, blocks, norm):
+    """You add the stream to what a block returns. The residual connections are inside the block; outside it
+    doubles the stream."""
+    for block in blocks:
+        x = x + block(x, mask)
+    return norm(x)
+
+
+@STACK.mistake
+def from_the_top_down(x, mask, blocks, norm):
+    """You apply the last block first. blocks[0] is the lowest."""
+    for block in reversed(blocks):
+        x = block(x, mask)
+    return norm(x)
+
+
+@STACK.mistake
+def no_mask_at_all(x, mask, blocks, norm):
+    """Your blocks see the padding: a sentence gets other vectors in a batch than alone. Every block gets the
+    mask."""
+    return encode(x, torch.ones_like(mask), blocks, norm)
+
+
+@STACK.mistake
+def returns_inside_the_loop(x, mask, blocks, norm):
+    """You return after the first block. Move the return out of the loop."""
+    for block in blocks:
+        x = block(x, mask)
+        return norm(x)
+
+
+@STACK.mistake
+def norm_before_every_block(x, mask, blocks, norm):
+    """You normalise what each block gets. A pre-norm block does that inside, in front of its sublayers, and
+    adds to the stream as it was: a norm outside changes the stream itself."""
+    for block in blocks:
+        x = block(norm(x), mask)
+    return norm(x)
+
+
+@STACK.mistake
+def residual_around_the_block(x, mask, blocks, norm):
+    """You wrote the formula of one pre-norm sublayer around the whole block. Its norms and its residual
+    connections are inside: pass the stream on as it comes."""
+    for block in blocks:
+        x = x + block(norm(x), mask)
+    return norm(x)
+
+
+@STACK.mistake
+def norm_at_the_bottom(x, mask, blocks, norm):
+    """You normalise the embeddings. The last norm belongs above the last block."""
+    return forgets_the_last_norm(norm(x), mask, blocks, norm)
+
+
+@STACK.mistake
+def adds_the_embedding_again(x, mask, blocks, norm):
+    """You add the embedding once more at the end. It is in the stream already, with a factor of one."""
+    return norm(x + forgets_the_last_norm(x, mask, blocks, norm))
 
 
 # 2: one vector for a sentence
@@ -225,55 +174,6 @@ def sentence_vector(z, mask):
     return (z * weights).sum(1) / weights.sum(1).clamp(min=1)
 
 
-def mean_over_all(z, mask):
-    return z.mean(1)
-
-
-def mean_over_the_row(z, mask):
-    return (z * mask[..., None]).mean(1)
-
-
-def sum_of_the_real(z, mask):
-    return (z * mask[..., None]).sum(1)
-
-
-def mean_unprotected(z, mask):
-    return (z * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-
-
-def mean_over_the_batch(z, mask):
-    return (z * mask[..., None]).sum(1) / mask.sum().clamp(min=1)
-
-
-def mean_repaired(z, mask):
-    return mean_unprotected(z, mask).nan_to_num()
-
-
-def mean_of_the_filler(z, mask):
-    return sentence_vector(z, ~mask)
-
-
-def by_masked_select(z, mask):
-    found = z[mask].mean(0)
-    return found.expand(len(z), -1)
-
-
-def sum_unmasked(z, mask):
-    return z.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
-
-
-def largest_of_the_real(z, mask):
-    return z.masked_fill(~mask[..., None], -torch.inf).amax(1)
-
-
-def softmax_of_the_mask(z, mask):
-    return (torch.softmax(mask.to(z), 1)[..., None] * z).sum(1)
-
-
-def last_real_token(z, mask):
-    return z[torch.arange(len(z)), mask.sum(1) - 1]
-
-
 def sentences():
     cases = []
     for seed, lengths in enumerate(([5, 2, 1], [3, 4, 0])):
@@ -282,170 +182,169 @@ def sentences():
     return cases
 
 
-POOL = Exercise(
-    number=2,
-    kind="implement",
-    reference=sentence_vector,
-    cases=sentences,
-    gradients=True,
-    mistakes=(
-        Mistake(
-            "mean-over-all-rows",
-            mean_over_all,
-            "You average over all rows, padding included. The vector of a sentence then depends on the "
-            "longest sentence of its batch.",
-        ),
-        Mistake(
-            "divides-by-the-longest",
-            mean_over_the_row,
-            "You leave the padding out of the sum but divide by the length of the row. Divide by the number "
-            "of real tokens.",
-        ),
-        Mistake(
-            "sum-for-mean",
-            sum_of_the_real,
-            "You return the sum of the real tokens. A long sentence gets a long vector: divide by their "
-            "number.",
-        ),
-        Mistake(
-            "nothing-over-nothing",
-            mean_unprotected,
-            "A sentence without tokens gives 0/0, which is NaN. Divide by at least 1.",
-        ),
-        Mistake(
-            "repairs-afterwards",
-            mean_repaired,
-            "You replace the NaN after the division. The output is right, but the gradient is NaN all the "
-            "same: avoid the division by zero, do not repair its result.",
-        ),
-        Mistake(
-            "number-of-the-whole-batch",
-            mean_over_the_batch,
-            "You divide by the number of real tokens in the whole batch. Count them for each sentence, "
-            "mask.sum(1).",
-        ),
-        Mistake(
-            "mask-the-wrong-way",
-            mean_of_the_filler,
-            "You average the padding. In this book True means a real token.",
-        ),
-        Mistake(
-            "all-sentences-in-one",
-            by_masked_select,
-            "z[mask] joins the real tokens of all sentences, so every sentence gets the same vector.",
-        ),
-        Mistake(
-            "sum-with-the-filler",
-            sum_unmasked,
-            "You divide by the number of real tokens, but your sum runs over the padding as well.",
-        ),
-        Mistake(
-            "largest-instead-of-mean",
-            largest_of_the_real,
-            "You take the largest value of each channel. The mean is asked for.",
-        ),
-        Mistake(
-            "softmax-of-zeros-and-ones",
-            softmax_of_the_mask,
-            "A softmax of ones and zeros gives the padding e^0, not nothing. Divide the mask itself "
-            "by its sum.",
-        ),
-        Mistake(
-            "takes-the-last-token",
-            last_real_token,
-            "You return the last real token's vector. That is what models that read from left to right do; "
-            "here the mean of the real tokens is asked for.",
-        ),
-        Mistake(
-            "takes-the-first-token",
-            lambda z, mask: z[:, 0],
-            "You return the first token's vector. That is a choice some models make, but here the mean of "
-            "the real tokens is asked for.",
-        ),
-    ),
-)
+POOL = Exercise(2, kind="implement", reference=sentence_vector, cases=sentences, gradients=True)
+
+
+@POOL.mistake
+def mean_over_all_rows(z, mask):
+    """You average over all rows, padding included. The vector of a sentence then depends on the longest
+    sentence of its batch."""
+    return z.mean(1)
+
+
+@POOL.mistake
+def divides_by_the_longest(z, mask):
+    """You leave the padding out of the sum but divide by the length of the row. Divide by the number of real
+    tokens."""
+    return (z * mask[..., None]).mean(1)
+
+
+@POOL.mistake
+def sum_for_mean(z, mask):
+    """You return the sum of the real tokens. A long sentence gets a long vector: divide by their number."""
+    return (z * mask[..., None]).sum(1)
+
+
+@POOL.mistake
+def nothing_over_nothing(z, mask):
+    """A sentence without tokens gives 0/0, which is NaN. Divide by at least 1."""
+    return (z * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+@POOL.mistake
+def repairs_afterwards(z, mask):
+    """You replace the NaN after the division. The output is right, but the gradient is NaN all the same:
+    avoid the division by zero, do not repair its result."""
+    return nothing_over_nothing(z, mask).nan_to_num()
+
+
+@POOL.mistake
+def number_of_the_whole_batch(z, mask):
+    """You divide by the number of real tokens in the whole batch. Count them for each sentence,
+    mask.sum(1)."""
+    return (z * mask[..., None]).sum(1) / mask.sum().clamp(min=1)
+
+
+@POOL.mistake
+def mask_the_wrong_way(z, mask):
+    """You average the padding. In this book True means a real token."""
+    return sentence_vector(z, ~mask)
+
+
+@POOL.mistake
+def all_sentences_in_one(z, mask):
+    """z[mask] joins the real tokens of all sentences, so every sentence gets the same vector."""
+    found = z[mask].mean(0)
+    return found.expand(len(z), -1)
+
+
+@POOL.mistake
+def sum_with_the_filler(z, mask):
+    """You divide by the number of real tokens, but your sum runs over the padding as well."""
+    return z.sum(1) / mask.sum(1, keepdim=True).clamp(min=1)
+
+
+@POOL.mistake
+def largest_instead_of_mean(z, mask):
+    """You take the largest value of each channel. The mean is asked for."""
+    return z.masked_fill(~mask[..., None], -torch.inf).amax(1)
+
+
+@POOL.mistake
+def softmax_of_zeros_and_ones(z, mask):
+    """A softmax of ones and zeros gives the padding e^0, not nothing. Divide the mask itself by its sum."""
+    return (torch.softmax(mask.to(z), 1)[..., None] * z).sum(1)
+
+
+@POOL.mistake
+def takes_the_last_token(z, mask):
+    """You return the last real token's vector. That is what models that read from left to right do; here the
+    mean of the real tokens is asked for."""
+    return z[torch.arange(len(z)), mask.sum(1) - 1]
+
+
+@POOL.mistake
+def takes_the_first_token(z, mask):
+    """You return the first token's vector. That is a choice some models make, but here the mean of the real
+    tokens is asked for."""
+    return z[:, 0]
 
 
 # 3: from which length on do the scores cost more?
 
 D, D_FF, G = sympy.symbols("d_model d_ff g", positive=True)
 
-LENGTH = Exercise(
-    number=3,
-    kind="derive",
-    reference=D + D / G + sympy.Rational(3, 2) * D_FF,
-    mistakes=(
-        Mistake(
-            "two-matrices-in-the-network",
-            D + D / G + D_FF,
-            "A gated feed-forward network has three matrices, not two: 6 T d_model d_ff operations.",
-        ),
-        Mistake(
-            "full-keys-and-values",
-            2 * D + sympy.Rational(3, 2) * D_FF,
-            "You count keys and values as wide as the queries. They have 1/g of the heads, so their two "
-            "projections cost 1/g.",
-        ),
-        Mistake(
-            "no-groups-no-gate",
-            2 * D + D_FF,
-            "That is the answer for the block of 2017. Here keys and values have fewer heads, and the "
-            "network has a third matrix.",
-        ),
-        Mistake(
-            "scores-shrink-with-the-groups",
-            G * (D + D / G + sympy.Rational(3, 2) * D_FF),
-            "You made the scores cheaper by g. Every query head has its own scores, with shared keys too: "
-            "4 T² d_model, whatever g.",
-        ),
-        Mistake(
-            "scores-without-averages",
-            2 * D + 2 * D / G + 3 * D_FF,
-            "You counted one product of T × T. There are two: the scores, and the averages of the values.",
-        ),
-        Mistake(
-            "forgets-the-network",
-            D + D / G,
-            "You compared with the projections alone. The feed-forward network works for every token, too.",
-        ),
-        Mistake(
-            "forgets-the-projections",
-            sympy.Rational(3, 2) * D_FF,
-            "You compared with the feed-forward network alone. The four projections belong to the rest.",
-        ),
-        Mistake(
-            "multiply-adds-mixed",
-            (D + D / G + sympy.Rational(3, 2) * D_FF) / 2,
-            "You counted a multiply-add as one operation on one side and as two on the other.",
-        ),
-        Mistake(
-            "one-projection-left-out",
-            D / 2 + D / G + sympy.Rational(3, 2) * D_FF,
-            "One of the wide projections is missing. Queries and the output both have d_model × d_model.",
-        ),
-        Mistake(
-            "multiplies-by-the-group",
-            D + D * G + sympy.Rational(3, 2) * D_FF,
-            "You made keys and values wider by g. g heads of queries share one of keys, so there are fewer: "
-            "d_model / g.",
-        ),
-        Mistake(
-            "keys-or-values",
-            D + D / (2 * G) + sympy.Rational(3, 2) * D_FF,
-            "You counted one narrow projection. Keys and values have one each.",
-        ),
-        Mistake(
-            "everything-shared",
-            2 * D / G + sympy.Rational(3, 2) * D_FF,
-            "You made all four projections narrow. Only keys and values are shared; queries and the output "
-            "keep d_model × d_model.",
-        ),
-        Mistake(
-            "multiply-adds-in-the-network",
-            D + D / G + sympy.Rational(3, 4) * D_FF,
-            "You counted a multiply-add of the network as one operation. Everywhere else it is two.",
-        ),
-    ),
+LENGTH = Exercise(3, kind="derive", reference=D + D / G + sympy.Rational(3, 2) * D_FF)
+
+LENGTH.mistake(
+    "two-matrices-in-the-network",
+    D + D / G + D_FF,
+    "A gated feed-forward network has three matrices, not two: 6 T d_model d_ff operations.",
+)
+LENGTH.mistake(
+    "full-keys-and-values",
+    2 * D + sympy.Rational(3, 2) * D_FF,
+    "You count keys and values as wide as the queries. They have 1/g of the heads, so their two "
+    "projections cost 1/g.",
+)
+LENGTH.mistake(
+    "no-groups-no-gate",
+    2 * D + D_FF,
+    "That is the answer for the block of 2017. Here keys and values have fewer heads, and the "
+    "network has a third matrix.",
+)
+LENGTH.mistake(
+    "scores-shrink-with-the-groups",
+    G * (D + D / G + sympy.Rational(3, 2) * D_FF),
+    "You made the scores cheaper by g. Every query head has its own scores, with shared keys too: "
+    "4 T² d_model, whatever g.",
+)
+LENGTH.mistake(
+    "scores-without-averages",
+    2 * D + 2 * D / G + 3 * D_FF,
+    "You counted one product of T × T. There are two: the scores, and the averages of the values.",
+)
+LENGTH.mistake(
+    "forgets-the-network",
+    D + D / G,
+    "You compared with the projections alone. The feed-forward network works for every token, too.",
+)
+LENGTH.mistake(
+    "forgets-the-projections",
+    sympy.Rational(3, 2) * D_FF,
+    "You compared with the feed-forward network alone. The four projections belong to the rest.",
+)
+LENGTH.mistake(
+    "multiply-adds-mixed",
+    (D + D / G + sympy.Rational(3, 2) * D_FF) / 2,
+    "You counted a multiply-add as one operation on one side and as two on the other.",
+)
+LENGTH.mistake(
+    "one-projection-left-out",
+    D / 2 + D / G + sympy.Rational(3, 2) * D_FF,
+    "One of the wide projections is missing. Queries and the output both have d_model × d_model.",
+)
+LENGTH.mistake(
+    "multiplies-by-the-group",
+    D + D * G + sympy.Rational(3, 2) * D_FF,
+    "You made keys and values wider by g. g heads of queries share one of keys, so there are fewer: "
+    "d_model / g.",
+)
+LENGTH.mistake(
+    "keys-or-values",
+    D + D / (2 * G) + sympy.Rational(3, 2) * D_FF,
+    "You counted one narrow projection. Keys and values have one each.",
+)
+LENGTH.mistake(
+    "everything-shared",
+    2 * D / G + sympy.Rational(3, 2) * D_FF,
+    "You made all four projections narrow. Only keys and values are shared; queries and the output "
+    "keep d_model × d_model.",
+)
+LENGTH.mistake(
+    "multiply-adds-in-the-network",
+    D + D / G + sympy.Rational(3, 4) * D_FF,
+    "You counted a multiply-add of the network as one operation. Everywhere else it is two.",
 )
 
 
@@ -454,66 +353,6 @@ LENGTH = Exercise(
 
 def make_layers(make, n):
     return nn.ModuleList(make() for _ in range(n))
-
-
-def layers_shared(make, n):
-    layer = make()
-    return nn.ModuleList([layer] * n)
-
-
-def layers_copied(make, n):
-    layer = make()
-    return nn.ModuleList(copy.deepcopy(layer) for _ in range(n))
-
-
-def layers_in_a_list(make, n):
-    return [make() for _ in range(n)]
-
-
-def layers_of_one_seed(make, n):
-    layers = []
-    for _ in range(n):
-        torch.manual_seed(0)
-        layers.append(make())
-    return nn.ModuleList(layers)
-
-
-def layers_jiggled(make, n):
-    layers = layers_copied(make, n)
-    with torch.no_grad():
-        for parameter in layers.parameters():
-            parameter += 1e-3 * torch.randn(parameter.shape)
-    return layers
-
-
-def layers_redrawn(make, n):
-    layers = layers_copied(make, n)
-    for parameter in layers.parameters():
-        nn.init.normal_(parameter)
-    return layers
-
-
-def layers_redrawn_matrices(make, n):
-    layers = layers_copied(make, n)
-    for parameter in layers.parameters():
-        if parameter.dim() > 1:
-            nn.init.xavier_uniform_(parameter)
-    return layers
-
-
-def layers_reset(make, n):
-    layers = layers_copied(make, n)
-    for layer in layers:
-        layer.reset_parameters()
-    return layers
-
-
-def layers_too_many(make, n):
-    return nn.ModuleList(make() for _ in range(n + 1))
-
-
-def layers_too_few(make, n):
-    return nn.ModuleList(make() for _ in range(n - 1))
 
 
 def run_layers(answer, make, n):
@@ -555,71 +394,99 @@ def make_linear(d):
 
 
 COPIES = Exercise(
-    number=4,
+    4,
     kind="find the bug",
     reference=make_layers,
     run=run_layers,
     cases=lambda: [(make_linear(8), 3), (make_linear(16), 5)],
-    mistakes=(
-        Mistake(
-            "one-layer-many-times",
-            layers_shared,
-            "Your layers are all the same object: the model has the parameters of one layer. Call make() "
-            "for each.",
-        ),
-        Mistake(
-            "copies-of-one-layer",
-            layers_copied,
-            "Your layers are separate, but all start with the same weights: deepcopy copies them. Call "
-            "make() for each layer, so that each is drawn.",
-        ),
-        Mistake(
-            "a-plain-list",
-            layers_in_a_list,
-            "A model does not find the parameters of layers in a plain list, so they would never be "
-            "trained. Use nn.ModuleList.",
-        ),
-        Mistake(
-            "same-seed-for-each",
-            layers_of_one_seed,
-            "You set the seed before each layer, so all draws are the same. Set it once, outside.",
-        ),
-        Mistake(
-            "a-little-noise",
-            layers_jiggled,
-            "Your layers differ by a little noise only, and the biases no longer start at zero. Draw each "
-            "layer by itself.",
-        ),
-        Mistake(
-            "draws-everything-anew",
-            layers_redrawn,
-            "You drew all parameters anew with standard deviation 1, biases too. That undoes what make() "
-            "has chosen: a scale that fits the width, and biases of zero.",
-        ),
-        Mistake(
-            "one-layer-too-many",
-            layers_too_many,
-            "You made one layer too many.",
-        ),
-        Mistake(
-            "one-layer-too-few",
-            layers_too_few,
-            "You made one layer too few: there must be n of them.",
-        ),
-        Mistake(
-            "matrices-drawn-anew",
-            layers_redrawn_matrices,
-            "You copied one layer and drew the matrices anew by a rule of your own. make() has a rule "
-            "already, and yours replaces it: call make() for each layer.",
-        ),
-        Mistake(
-            "resets-the-copies",
-            layers_reset,
-            "You copied one layer and called reset_parameters. That draws by torch's rule, not by the one in "
-            "make(): the biases are no longer zero. Call make() for each layer.",
-        ),
-    ),
 )
+
+
+@COPIES.mistake
+def one_layer_many_times(make, n):
+    """Your layers are all the same object: the model has the parameters of one layer. Call make() for
+    each."""
+    layer = make()
+    return nn.ModuleList([layer] * n)
+
+
+@COPIES.mistake
+def copies_of_one_layer(make, n):
+    """Your layers are separate, but all start with the same weights: deepcopy copies them. Call make() for
+    each layer, so that each is drawn."""
+    layer = make()
+    return nn.ModuleList(copy.deepcopy(layer) for _ in range(n))
+
+
+@COPIES.mistake
+def a_plain_list(make, n):
+    """A model does not find the parameters of layers in a plain list, so they would never be trained. Use
+    nn.ModuleList."""
+    return [make() for _ in range(n)]
+
+
+@COPIES.mistake
+def same_seed_for_each(make, n):
+    """You set the seed before each layer, so all draws are the same. Set it once, outside."""
+    layers = []
+    for _ in range(n):
+        torch.manual_seed(0)
+        layers.append(make())
+    return nn.ModuleList(layers)
+
+
+@COPIES.mistake
+def a_little_noise(make, n):
+    """Your layers differ by a little noise only, and the biases no longer start at zero. Draw each layer by
+    itself."""
+    layers = copies_of_one_layer(make, n)
+    with torch.no_grad():
+        for parameter in layers.parameters():
+            parameter += 1e-3 * torch.randn(parameter.shape)
+    return layers
+
+
+@COPIES.mistake
+def draws_everything_anew(make, n):
+    """You drew all parameters anew with standard deviation 1, biases too. That undoes what make() has chosen:
+    a scale that fits the width, and biases of zero."""
+    layers = copies_of_one_layer(make, n)
+    for parameter in layers.parameters():
+        nn.init.normal_(parameter)
+    return layers
+
+
+@COPIES.mistake
+def one_layer_too_many(make, n):
+    """You made one layer too many."""
+    return nn.ModuleList(make() for _ in range(n + 1))
+
+
+@COPIES.mistake
+def one_layer_too_few(make, n):
+    """You made one layer too few: there must be n of them."""
+    return nn.ModuleList(make() for _ in range(n - 1))
+
+
+@COPIES.mistake
+def matrices_drawn_anew(make, n):
+    """You copied one layer and drew the matrices anew by a rule of your own. make() has a rule already, and
+    yours replaces it: call make() for each layer."""
+    layers = copies_of_one_layer(make, n)
+    for parameter in layers.parameters():
+        if parameter.dim() > 1:
+            nn.init.xavier_uniform_(parameter)
+    return layers
+
+
+@COPIES.mistake
+def resets_the_copies(make, n):
+    """You copied one layer and called reset_parameters. That draws by torch's rule, not by the one in make():
+    the biases are no longer zero. Call make() for each layer."""
+    layers = copies_of_one_layer(make, n)
+    for layer in layers:
+        layer.reset_parameters()
+    return layers
 
 
 # 5: positions when the filler is on the left
@@ -627,42 +494,6 @@ COPIES = Exercise(
 
 def positions_of(mask):
     return (mask.long().cumsum(1) - 1).clamp(min=0)
-
-
-def positions_by_column(mask):
-    return torch.arange(mask.shape[1]).expand(mask.shape)
-
-
-def positions_from_one(mask):
-    return mask.long().cumsum(1)
-
-
-def positions_from_the_end(mask):
-    return (mask.long().flip(1).cumsum(1).flip(1) - 1).clamp(min=0)
-
-
-def positions_down_the_batch(mask):
-    return (mask.long().cumsum(0) - 1).clamp(min=0)
-
-
-def positions_by_length(mask):
-    return (torch.arange(mask.shape[1]) - (~mask).sum(1, keepdim=True)).clamp(min=0)
-
-
-def positions_unclamped(mask):
-    return mask.long().cumsum(1) - 1
-
-
-def positions_behind_the_table(mask):
-    return torch.where(mask, mask.long().cumsum(1) - 1, mask.shape[1])
-
-
-def positions_backwards(mask):
-    return torch.arange(mask.shape[1]).flip(0).expand(mask.shape)
-
-
-def positions_cut_first(mask):
-    return (mask.long() - 1).clamp(min=0).cumsum(1)
 
 
 def run_positions(answer, mask):
@@ -677,72 +508,122 @@ def filled():
     return [(left,), (left.flip(1),), (torch.tensor([[0, 1, 1, 0], [0, 0, 1, 0], [1, 1, 1, 1]]).bool(),)]
 
 
-LEFT = Exercise(
-    number=5,
-    kind="find the bug",
-    reference=positions_of,
-    run=run_positions,
-    cases=filled,
-    mistakes=(
-        Mistake(
-            "counts-columns",
-            positions_by_column,
-            "You number the columns. A sentence with filler in front then starts at a position that depends "
-            "on the longest sentence: count the real tokens.",
-        ),
-        Mistake(
-            "starts-at-one",
-            positions_from_one,
-            "Your first real token has position 1. A running sum counts the token itself: subtract 1.",
-        ),
-        Mistake(
-            "counts-from-the-end",
-            positions_from_the_end,
-            "You count from the right: the last real token has position 0.",
-        ),
-        Mistake(
-            "counts-down-the-batch",
-            positions_down_the_batch,
-            "Your running sum goes over the sentences of the batch. Time is axis 1.",
-        ),
-        Mistake(
-            "filler-always-left",
-            positions_by_length,
-            "You subtract the number of filler tokens from the column. That is right if all of them stand on "
-            "the left, and wrong if they stand on the right.",
-        ),
-        Mistake(
-            "filler-at-minus-one",
-            positions_unclamped,
-            "Your real tokens are right, but filler in front gets -1. That is no row of a table: "
-            "nn.Embedding stops with an error, and plain indexing takes the last row. Give it 0, "
-            "for instance.",
-        ),
-        Mistake(
-            "filler-behind-the-table",
-            positions_behind_the_table,
-            "Your real tokens are right, but the filler gets a position that the table need not have. "
-            "Take one that exists for certain, such as 0.",
-        ),
-        Mistake(
-            "columns-from-the-right",
-            positions_backwards,
-            "You number the columns from right to left. The first real token has position 0.",
-        ),
-        Mistake(
-            "subtracts-before-counting",
-            positions_cut_first,
-            "You subtract 1 from the mask before the running sum, so nothing is left to count. Count first, "
-            "then subtract.",
-        ),
-    ),
-)
+LEFT = Exercise(5, kind="find the bug", reference=positions_of, run=run_positions, cases=filled)
+
+
+@LEFT.mistake
+def counts_columns(mask):
+    """You number the columns. A sentence with filler in front then starts at a position that depends on the
+    longest sentence: count the real tokens."""
+    return torch.arange(mask.shape[1]).expand(mask.shape)
+
+
+@LEFT.mistake
+def starts_at_one(mask):
+    """Your first real token has position 1. A running sum counts the token itself: subtract 1."""
+    return mask.long().cumsum(1)
+
+
+@LEFT.mistake
+def counts_from_the_end(mask):
+    """You count from the right: the last real token has position 0."""
+    return (mask.long().flip(1).cumsum(1).flip(1) - 1).clamp(min=0)
+
+
+@LEFT.mistake
+def counts_down_the_batch(mask):
+    """Your running sum goes over the sentences of the batch. Time is axis 1."""
+    return (mask.long().cumsum(0) - 1).clamp(min=0)
+
+
+@LEFT.mistake
+def filler_always_left(mask):
+    """You subtract the number of filler tokens from the column. That is right if all of them stand on the
+    left, and wrong if they stand on the right."""
+    return (torch.arange(mask.shape[1]) - (~mask).sum(1, keepdim=True)).clamp(min=0)
+
+
+@LEFT.mistake
+def filler_at_minus_one(mask):
+    """Your real tokens are right, but filler in front gets -1. That is no row of a table: nn.Embedding stops
+    with an error, and plain indexing takes the last row. Give it 0, for instance."""
+    return mask.long().cumsum(1) - 1
+
+
+@LEFT.mistake
+def filler_behind_the_table(mask):
+    """Your real tokens are right, but the filler gets a position that the table need not have. Take one that
+    exists for certain, such as 0."""
+    return torch.where(mask, mask.long().cumsum(1) - 1, mask.shape[1])
+
+
+@LEFT.mistake
+def columns_from_the_right(mask):
+    """You number the columns from right to left. The first real token has position 0."""
+    return torch.arange(mask.shape[1]).flip(0).expand(mask.shape)
+
+
+@LEFT.mistake
+def subtracts_before_counting(mask):
+    """You subtract 1 from the mask before the running sum, so nothing is left to count. Count first, then
+    subtract."""
+    return (mask.long() - 1).clamp(min=0).cumsum(1)
 
 
 # 6: one head looks forwards, the other backwards
 
 
-def reach_in_turn(n_layers):
+REACH = Exercise(
+    6,
+    kind="predict",
+    reference=lambda n_layers: (3**n_layers - 1) // 2,
+    cases=lambda: [(1,), (2,), (3,), (6,)],
+)
+
+
+@REACH.mistake
+def one_head(n_layers):
+    """That is the reach of one head that looks forwards. The other head lengthens the paths at their
+    beginnings, and a path that is handed over brings its beginning along."""
+    return 2**n_layers - 1
+
+
+@REACH.mistake
+def whole_path(n_layers):
+    """That is the length of the whole known path, backwards and forwards. Count the arrows beyond v."""
+    return 3**n_layers
+
+
+@REACH.mistake
+def whole_path_less_one(n_layers):
+    """The whole path has 3^l arrows, but only about half of them lie beyond v: write down b and c for two
+    layers."""
+    return 3**n_layers - 1
+
+
+@REACH.mistake
+def counts_from_k(n_layers):
+    """That is c, the arrows from k. The token knows v = f(k) from the start: count those beyond v."""
+    return (3**n_layers + 1) // 2
+
+
+@REACH.mistake
+def counts_backwards(n_layers):
+    """One less than b. Start from c, which is one larger than b at every depth."""
+    return (3**n_layers - 3) // 2
+
+
+@REACH.mistake
+def each_head_doubles(n_layers):
+    """You let both heads double the path, one after the other. They work at the same time: two paths are
+    joined to the one that is there."""
+    return 4**n_layers - 1
+
+
+@REACH.mistake
+def one_after_the_other(n_layers):
+    """Your second head reads what the first has just written. The heads of a layer read the same stream:
+    compute both from the old b and c."""
     b, c = 0, 1
     for _ in range(n_layers):
         c = c + (b + c)
@@ -750,83 +631,38 @@ def reach_in_turn(n_layers):
     return c - 1
 
 
-REACH = Exercise(
-    number=6,
-    kind="predict",
-    reference=lambda n_layers: (3**n_layers - 1) // 2,
-    cases=lambda: [(1,), (2,), (3,), (6,)],
-    mistakes=(
-        Mistake(
-            "one-head",
-            lambda n_layers: 2**n_layers - 1,
-            "That is the reach of one head that looks forwards. The other head lengthens the paths at their "
-            "beginnings, and a path that is handed over brings its beginning along.",
-        ),
-        Mistake(
-            "whole-path",
-            lambda n_layers: 3**n_layers,
-            "That is the length of the whole known path, backwards and forwards. Count the arrows beyond v.",
-        ),
-        Mistake(
-            "whole-path-less-one",
-            lambda n_layers: 3**n_layers - 1,
-            "The whole path has 3^l arrows, but only about half of them lie beyond v: write down b and c for "
-            "two layers.",
-        ),
-        Mistake(
-            "counts-from-k",
-            lambda n_layers: (3**n_layers + 1) // 2,
-            "That is c, the arrows from k. The token knows v = f(k) from the start: count those beyond v.",
-        ),
-        Mistake(
-            "counts-backwards",
-            lambda n_layers: (3**n_layers - 3) // 2,
-            "One less than b. Start from c, which is one larger than b at every depth.",
-        ),
-        Mistake(
-            "each-head-doubles",
-            lambda n_layers: 4**n_layers - 1,
-            "You let both heads double the path, one after the other. They work at the same time: two paths "
-            "are joined to the one that is there.",
-        ),
-        Mistake(
-            "one-after-the-other",
-            reach_in_turn,
-            "Your second head reads what the first has just written. The heads of a layer read the same "
-            "stream: compute both from the old b and c.",
-        ),
-        Mistake(
-            "one-head-from-k",
-            lambda n_layers: 2**n_layers,
-            "That is the path of one head that looks forwards, counted from k. There are two heads, and v "
-            "is known from the start.",
-        ),
-        Mistake(
-            "twice-one-head",
-            lambda n_layers: 2 * (2**n_layers - 1),
-            "You took one head's reach twice. The second head looks the other way, and what it finds "
-            "lengthens the paths that are handed over in the next layer.",
-        ),
-        Mistake(
-            "one-layer-more",
-            lambda n_layers: (3 ** (n_layers + 1) - 1) // 2,
-            "That is right for one layer more. Before the first layer nothing beyond v is known: reach(0) "
-            "is 0.",
-        ),
-        Mistake(
-            "a-hop-for-each-head",
-            lambda n_layers: 2 * n_layers,
-            "You let each head add one arrow. But a look-up finds a token that has made progress itself, and "
-            "takes over its whole path.",
-        ),
-        Mistake(
-            "a-hop-for-each-layer",
-            lambda n_layers: n_layers,
-            "You let each layer add one arrow. But a look-up finds a token that has made progress itself, "
-            "and takes over its whole path.",
-        ),
-    ),
-)
+@REACH.mistake
+def one_head_from_k(n_layers):
+    """That is the path of one head that looks forwards, counted from k. There are two heads, and v is known
+    from the start."""
+    return 2**n_layers
+
+
+@REACH.mistake
+def twice_one_head(n_layers):
+    """You took one head's reach twice. The second head looks the other way, and what it finds lengthens the
+    paths that are handed over in the next layer."""
+    return 2 * (2**n_layers - 1)
+
+
+@REACH.mistake
+def one_layer_more(n_layers):
+    """That is right for one layer more. Before the first layer nothing beyond v is known: reach(0) is 0."""
+    return (3 ** (n_layers + 1) - 1) // 2
+
+
+@REACH.mistake
+def a_hop_for_each_head(n_layers):
+    """You let each head add one arrow. But a look-up finds a token that has made progress itself, and takes
+    over its whole path."""
+    return 2 * n_layers
+
+
+@REACH.mistake
+def a_hop_for_each_layer(n_layers):
+    """You let each layer add one arrow. But a look-up finds a token that has made progress itself, and takes
+    over its whole path."""
+    return n_layers
 
 
 # 7: how differently two queries look
@@ -834,62 +670,6 @@ REACH = Exercise(
 
 def dobrushin(p):
     return torch.cdist(p, p, p=1).amax((-2, -1)) / 2
-
-
-def without_the_half(p):
-    return 2 * dobrushin(p)
-
-
-def by_euclid(p):
-    return torch.cdist(p, p).amax((-2, -1)) / 2
-
-
-def by_mean_pair(p):
-    return torch.cdist(p, p, p=1).mean((-2, -1)) / 2
-
-
-def neighbours_only(p):
-    return (p[..., 1:, :] - p[..., :-1, :]).abs().sum(-1).amax(-1) / 2
-
-
-def over_the_whole_batch(p):
-    return (torch.cdist(p, p, p=1).amax() / 2).expand(p.shape[:-2])
-
-
-def by_columns(p):
-    return dobrushin(p.mT)
-
-
-def largest_entry(p):
-    return (p[..., :, None, :] - p[..., None, :, :]).abs().amax((-3, -2, -1))
-
-
-def overlap(p):
-    return 1 - dobrushin(p)
-
-
-def from_the_mean(p):
-    return (p - p.mean(-2, keepdim=True)).abs().sum(-1).amax(-1) / 2
-
-
-def without_absolute_values(p):
-    return (p[..., :, None, :] - p[..., None, :, :]).sum(-1).amax((-2, -1)) / 2
-
-
-def from_the_first(p):
-    return (p - p[..., :1, :]).abs().sum(-1).amax(-1) / 2
-
-
-def by_squares(p):
-    return (p[..., :, None, :] - p[..., None, :, :]).square().sum(-1).amax((-2, -1)) / 2
-
-
-def by_range_of_each_key(p):
-    return (p.amax(-2) - p.amin(-2)).sum(-1) / 2
-
-
-def by_mean_over_keys(p):
-    return (p[..., :, None, :] - p[..., None, :, :]).abs().mean(-1).amax((-2, -1))
 
 
 def weights_of_many():
@@ -900,89 +680,96 @@ def weights_of_many():
     return cases
 
 
-MIXING = Exercise(
-    number=7,
-    kind="implement",
-    reference=dobrushin,
-    cases=weights_of_many,
-    mistakes=(
-        Mistake(
-            "forgets-the-half",
-            without_the_half,
-            "You left out the ½. Half of the sum of absolute differences is the weight that has moved, which "
-            "is at most 1.",
-        ),
-        Mistake(
-            "euclidean-distance",
-            by_euclid,
-            "You took the Euclidean distance of two rows. The bound needs the sum of absolute differences, "
-            "p=1.",
-        ),
-        Mistake(
-            "mean-of-the-pairs",
-            by_mean_pair,
-            "You average over the pairs of queries. The bound must hold for the pair that looks most "
-            "differently: take the largest.",
-        ),
-        Mistake(
-            "neighbours-only",
-            neighbours_only,
-            "You compare each query with the next one. All pairs count.",
-        ),
-        Mistake(
-            "one-for-the-batch",
-            over_the_whole_batch,
-            "You take the largest over all sequences and heads. Each matrix of weights has a coefficient of "
-            "its own: reduce the last two axes only.",
-        ),
-        Mistake(
-            "compares-keys",
-            by_columns,
-            "You compare columns, the keys. Two queries are two rows.",
-        ),
-        Mistake(
-            "largest-single-difference",
-            largest_entry,
-            "You took the largest difference of two weights. Add up the differences over the keys, then take "
-            "the largest pair.",
-        ),
-        Mistake(
-            "overlap",
-            overlap,
-            "That is 1 − κ, the weight that two queries have in common at least.",
-        ),
-        Mistake(
-            "distance-from-the-mean",
-            from_the_mean,
-            "You compare each query with the mean of all. Compare them with one another.",
-        ),
-        Mistake(
-            "without-absolute-values",
-            without_absolute_values,
-            "You add up the differences with their signs. Each row sums to one, so that is always 0.",
-        ),
-        Mistake(
-            "compares-with-the-first",
-            from_the_first,
-            "You compare each query with the first one. All pairs count.",
-        ),
-        Mistake(
-            "squares",
-            by_squares,
-            "You add up squares of the differences. The coefficient is made of absolute differences.",
-        ),
-        Mistake(
-            "another-pair-for-each-key",
-            by_range_of_each_key,
-            "You take the largest difference for each key and add these up. They can come from different "
-            "pairs of queries: add over the keys first, then take the largest pair.",
-        ),
-        Mistake(
-            "mean-over-the-keys",
-            by_mean_over_keys,
-            "You take the mean over the keys. Take half of the sum.",
-        ),
-    ),
-)
+MIXING = Exercise(7, kind="implement", reference=dobrushin, cases=weights_of_many)
+
+
+@MIXING.mistake
+def forgets_the_half(p):
+    """You left out the ½. Half of the sum of absolute differences is the weight that has moved, which is at
+    most 1."""
+    return 2 * dobrushin(p)
+
+
+@MIXING.mistake
+def euclidean_distance(p):
+    """You took the Euclidean distance of two rows. The bound needs the sum of absolute differences, p=1."""
+    return torch.cdist(p, p).amax((-2, -1)) / 2
+
+
+@MIXING.mistake
+def mean_of_the_pairs(p):
+    """You average over the pairs of queries. The bound must hold for the pair that looks most differently:
+    take the largest."""
+    return torch.cdist(p, p, p=1).mean((-2, -1)) / 2
+
+
+@MIXING.mistake
+def neighbours_only(p):
+    """You compare each query with the next one. All pairs count."""
+    return (p[..., 1:, :] - p[..., :-1, :]).abs().sum(-1).amax(-1) / 2
+
+
+@MIXING.mistake
+def one_for_the_batch(p):
+    """You take the largest over all sequences and heads. Each matrix of weights has a coefficient of its own:
+    reduce the last two axes only."""
+    return (torch.cdist(p, p, p=1).amax() / 2).expand(p.shape[:-2])
+
+
+@MIXING.mistake
+def compares_keys(p):
+    """You compare columns, the keys. Two queries are two rows."""
+    return dobrushin(p.mT)
+
+
+@MIXING.mistake
+def largest_single_difference(p):
+    """You took the largest difference of two weights. Add up the differences over the keys, then take the
+    largest pair."""
+    return (p[..., :, None, :] - p[..., None, :, :]).abs().amax((-3, -2, -1))
+
+
+@MIXING.mistake
+def overlap(p):
+    """That is 1 − κ, the weight that two queries have in common at least."""
+    return 1 - dobrushin(p)
+
+
+@MIXING.mistake
+def distance_from_the_mean(p):
+    """You compare each query with the mean of all. Compare them with one another."""
+    return (p - p.mean(-2, keepdim=True)).abs().sum(-1).amax(-1) / 2
+
+
+@MIXING.mistake
+def without_absolute_values(p):
+    """You add up the differences with their signs. Each row sums to one, so that is always 0."""
+    return (p[..., :, None, :] - p[..., None, :, :]).sum(-1).amax((-2, -1)) / 2
+
+
+@MIXING.mistake
+def compares_with_the_first(p):
+    """You compare each query with the first one. All pairs count."""
+    return (p - p[..., :1, :]).abs().sum(-1).amax(-1) / 2
+
+
+@MIXING.mistake
+def squares(p):
+    """You add up squares of the differences. The coefficient is made of absolute differences."""
+    return (p[..., :, None, :] - p[..., None, :, :]).square().sum(-1).amax((-2, -1)) / 2
+
+
+@MIXING.mistake
+def another_pair_for_each_key(p):
+    """You take the largest difference for each key and add these up. They can come from different pairs of
+    queries: add over the keys first, then take the largest pair."""
+    return (p.amax(-2) - p.amin(-2)).sum(-1) / 2
+
+
+@MIXING.mistake
+def mean_over_the_keys(p):
+    """You take the mean over the keys. Take half of the sum."""
+    return (p[..., :, None, :] - p[..., None, :, :]).abs().mean(-1).amax((-2, -1))
+
 
 EXERCISES = (STACK, POOL, LENGTH, COPIES, LEFT, REACH, MIXING)
