@@ -21,7 +21,7 @@ def call(answer: Any, *case: Any) -> Any:
     return answer(*case) if callable(answer) else answer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mistake:
     """A wrong answer that is known, with what a learner who gave it should read.
 
