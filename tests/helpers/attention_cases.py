@@ -42,7 +42,7 @@ def mask_for(kind: str, shape: Shape) -> Tensor | None:
         "per head": (batch, heads, n_query, n_key),
         "shared by heads": (batch, 1, n_query, n_key),
         "an empty row": (batch, heads, n_query, n_key),
-        "per key": (n_key,),
+        "per key": (1, n_key),
         "padding": (batch, 1, 1, n_key),
     }
     if kind == "none":
@@ -51,7 +51,7 @@ def mask_for(kind: str, shape: Shape) -> Tensor | None:
     if kind == "an empty row":
         mask[0, 0, n_query // 2] = False
     if kind == "per key":
-        mask[0] = True  # the loop has no gradient where nothing at all is visible
+        mask[0, 0] = True  # the loop has no gradient where nothing at all is visible
     return mask
 
 

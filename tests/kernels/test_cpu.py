@@ -1,4 +1,4 @@
-"""Attention in C++ against the loop in float64; how it is built, and what it says where it cannot be."""
+"""Attention in C++ against the loop in float64."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
 from course.attention import attend as any_attend
-from course.kernels.cpu import CompileError, NoCompiler, attend, build, cache, compiler
-from course.kernels.cpu.build import FLAGS
+from course.kernels.cpu import NoCompiler, attend, compiler
 
 try:
     compiler()
@@ -147,72 +146,6 @@ def test_memory_does_not_grow_with_the_product_of_the_lengths():
     )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert float(ended.stdout) < 60
-
-
-SOURCE = 'extern "C" int answer() { return 42; }'
-
-
-@pytest.fixture
-def empty_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "kernels"))
-    return tmp_path / "kernels"
-
-
-def test_build_keeps_what_it_built(empty_cache, monkeypatch):
-    assert build(SOURCE).answer() == 42
-    (made,) = empty_cache.iterdir()
-    stamp = made.stat().st_mtime_ns
-    assert build(SOURCE).answer() == 42
-    assert made.stat().st_mtime_ns == stamp
-    assert build(SOURCE.replace("42", "43")).answer() == 43
-    assert build(SOURCE, FLAGS[:-1]).answer() == 42
-    assert len(list(empty_cache.iterdir())) == 3
-    assert cache() == empty_cache
-
-
-def test_build_takes_a_file(empty_cache, tmp_path):
-    path = tmp_path / "answer.cpp"
-    path.write_text(SOURCE, encoding="utf-8")
-    assert build(path).answer() == 42
-
-
-def test_two_processes_build_at_once(empty_cache):
-    script = f"from course.kernels.cpu.build import build; assert build('''{SOURCE}''').answer() == 42"
-    both = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]
-    assert [process.wait(timeout=60) for process in both] == [0, 0]
-    assert [path.suffix for path in empty_cache.iterdir()] == [".so"]
-
-
-def test_a_refused_source_says_what_the_compiler_said(empty_cache):
-    with pytest.raises(CompileError, match=r"source\.cpp:1:\d+: error: .*antwort") as caught:
-        build("int answer() { return antwort; }")
-    assert str(empty_cache) not in str(caught.value)
-    assert list(empty_cache.iterdir()) == []
-
-
-@pytest.mark.parametrize("wanted", ["", "no-such-compiler -O1"])
-def test_without_a_compiler(wanted, empty_cache, monkeypatch):
-    monkeypatch.setenv("CXX", wanted)
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(NoCompiler, match=r"Install g.. or clang.., or use attend with backend='tiled'"):
-        compiler()
-
-
-def test_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file" / "kernels"))
-    with pytest.raises(CompileError, match="set COURSE_CACHE to a folder"):
-        build(SOURCE)
-
-
-def test_a_flag_for_the_own_processor_may_be_unknown(empty_cache, monkeypatch, tmp_path):
-    """Compilers that refuse -march=native build without it."""
-    real = compiler()[0]
-    picky = tmp_path / "picky"
-    picky.write_text(f'#!/bin/sh\nfor x; do [ "$x" = -march=native ] && exit 1; done\nexec {real} "$@"\n')
-    picky.chmod(0o755)
-    monkeypatch.setenv("CXX", str(picky))
-    assert build(SOURCE).answer() == 42
 
 
 def test_the_fused_kernel_of_torch_agrees():

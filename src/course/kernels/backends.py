@@ -6,12 +6,14 @@ of keys and values than of queries, a mask or None, a bias or None, a causal fla
 
 from __future__ import annotations
 
+import functools
 import importlib
+import warnings
 from collections.abc import Callable
 
 from torch import Tensor
 
-from course.kernels.choice import choose
+from course.kernels.choice import Choice, choose
 from course.kernels.fused import sdpa
 from course.kernels.plain import einsum, loop
 
@@ -27,8 +29,18 @@ def kernel(module: str, name: str) -> Callable[..., Tensor]:
 
 def automatic(q: Tensor, k: Tensor, v: Tensor, **options: object) -> Tensor:
     """Compute attention with the backend that suits the tensors."""
-    backend = choose(q.device, q.dtype, q.shape[-2] * k.shape[-2]).backend
-    return BACKENDS[backend](q, k, v, **options)
+    choice = choose(q.device, q.dtype, q.shape[-2] * k.shape[-2])
+    if choice.broken:
+        _warn(choice)
+    return BACKENDS[choice.backend](q, k, v, **options)
+
+
+@functools.cache
+def _warn(choice: Choice) -> None:
+    """Say once per process that a slower backend stands in."""
+    warnings.warn(
+        f"attend uses the backend {choice.backend!r}: {choice.reason}", stacklevel=3
+    )
 
 
 BACKENDS: dict[str, Callable[..., Tensor]] = {

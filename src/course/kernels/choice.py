@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import shlex
+import textwrap
 from typing import NamedTuple
 
 import torch
@@ -12,10 +15,17 @@ SMALL = 256 * 256
 
 
 class Choice(NamedTuple):
-    """A backend, and why."""
+    """A backend, and why.
+
+    Attributes:
+        backend: Its name.
+        reason: Why it suits.
+        broken: Whether it stands in for one that should work here and does not.
+    """
 
     backend: str
     reason: str
+    broken: bool = False
 
 
 def choose(device: torch.device, dtype: torch.dtype, n_pairs: int) -> Choice:
@@ -34,12 +44,22 @@ def choose(device: torch.device, dtype: torch.dtype, n_pairs: int) -> Choice:
     if n_pairs <= SMALL:
         return Choice("einsum", f"at most {SMALL:,} pairs, whose weights fit anywhere")
     if device.type == "cpu" and dtype == torch.float32:
-        from course.kernels.cpu.build import NoCompiler, compiler
-
-        try:
-            return Choice("cpu", f"float32 on the CPU, built with {compiler()[0]}")
-        except NoCompiler:
-            return Choice("tiled", "no C++ compiler was found for the kernels of the CPU")
+        return _compiled()
     return Choice(
         "tiled", "memory that grows with the lengths only, on any device and in any dtype"
     )
+
+
+@functools.cache
+def _compiled() -> Choice:
+    """The kernels in C++ if they work here. They are tried once, and the process remembers the outcome."""
+    from course.kernels.cpu import CompileError, NoCompiler, compiler, try_out
+
+    try:
+        try_out()
+    except NoCompiler:
+        return Choice("tiled", "no C++ compiler was found for the kernels of the CPU")
+    except CompileError as error:
+        said = textwrap.shorten(str(error), 200, placeholder=" …")
+        return Choice("tiled", f"the kernels in C++ do not work here: {said}", broken=True)
+    return Choice("cpu", f"float32 on the CPU, built with {shlex.join(compiler())}")

@@ -2,5 +2,6 @@
 
 from course.kernels.cpu.attend import attend
 from course.kernels.cpu.build import CompileError, NoCompiler, build, cache, compiler
+from course.kernels.cpu.trial import try_out
 
-__all__ = ["CompileError", "NoCompiler", "attend", "build", "cache", "compiler"]
+__all__ = ["CompileError", "NoCompiler", "attend", "build", "cache", "compiler", "try_out"]

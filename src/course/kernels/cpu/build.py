@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import functools
 import hashlib
@@ -12,13 +13,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
 COMPILERS = ("g++", "clang++", "c++")
-NATIVE = "-march=native"
 FLAGS = (
-    *("-std=c++17", "-O3", NATIVE, "-fPIC", "-shared", "-pthread"),
+    *("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-pthread"),
     # Nobody reads errno or floating-point traps, and 0 may lose its sign. Not -ffast-math: it would also
     # let the compiler assume that minus infinity, the score of a masked key, never occurs.
     *("-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"),
@@ -30,7 +31,7 @@ class NoCompiler(RuntimeError):
 
 
 class CompileError(RuntimeError):
-    """The compiler refused the source; the text is what it said."""
+    """The compiler refused the source, or does not work; the text is what it said."""
 
 
 def compiler() -> list[str]:
@@ -62,43 +63,56 @@ def build(source: str | Path, flags: tuple[str, ...] = FLAGS) -> ctypes.CDLL:
 
     Raises:
         NoCompiler: There is no compiler.
-        CompileError: The compiler refused the source, or the result cannot be kept.
+        CompileError: The compiler refused the source, or what it made cannot be loaded.
     """
-    return ctypes.CDLL(str(compiled(source, flags)))
+    path = compiled(source, flags)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:  # cut short, or written by another system: it is made anew
+        with suppress(OSError):
+            path.unlink()
+    path = compiled(source, flags)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise CompileError(
+            f"What the C++ compiler {compiler()[0]} made cannot be loaded: {error}"
+        ) from error
 
 
 def compiled(source: str | Path, flags: tuple[str, ...] = FLAGS) -> Path:
     """Return the file of a shared library compiled from `source`, now or earlier.
 
-    The library lies in a cache of the user under a name made from the source, the headers of this folder,
-    the flags, and what the compiler says of itself and of the processor. Several processes may build the
-    same at once: each writes a file of its own and renames it when it is complete.
+    The library lies in a cache of the user under a name made from the source, the headers of this folder, the
+    command, and what the compiler says of itself and of the processor: a folder that two machines share holds
+    a library for each. Where the cache cannot be written, the library lies in a folder of the process.
 
     Args:
         source: C++ text, or the path of a file.
-        flags: Options of the compiler.
+        flags: Options of the compiler; one for the processor that it does not know is left out.
 
     Returns:
         The path of the library.
 
     Raises:
         NoCompiler: There is no compiler.
-        CompileError: The compiler refused the source, or the result cannot be kept.
+        CompileError: The compiler refused the source, does not start, or made nothing.
     """
     text = source.read_text(encoding="utf-8") if isinstance(source, Path) else source
-    command = compiler()
-    flags = (
-        flags
-        if _answers(tuple(command), flags)
-        else tuple(flag for flag in flags if flag != NATIVE)
-    )
     headers = "".join(path.read_text(encoding="utf-8") for path in sorted(HERE.glob("*.h")))
-    parts = ["linked apart", text, headers, *flags, _answers(tuple(command), flags)]
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
-    target = cache() / f"{key}.so"
-    if not target.exists():
-        _compile(text, [*command, *flags, "-I", str(HERE)], target)
-    return target
+    command = compiler()
+    try:
+        command += [
+            flag for flag in flags if not flag.startswith("-m") or _macros(*command, flag)
+        ]
+        parts = ["linked apart", text, headers, *command, _macros(*command)]
+        key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+        target = cache() / f"{key}.so"
+        return target if target.exists() else _kept(_made(text, *command), target)
+    except OSError as error:
+        raise CompileError(
+            f"The C++ compiler {command[0]} cannot be used: {error}"
+        ) from error
 
 
 def cache() -> Path:
@@ -114,47 +128,61 @@ def cache() -> Path:
     return base / "course" / "kernels"
 
 
-@functools.lru_cache
-def _answers(command: tuple[str, ...], flags: tuple[str, ...]) -> str:
+@functools.cache
+def _macros(*command: str) -> str:
     """The macros that the compiler predefines (its version, what the processor can do); "" if it refuses."""
-    ask = [*command, *flags, "-dM", "-E", "-x", "c++", os.devnull]
-    ended = subprocess.run(ask, capture_output=True, text=True)
+    ended = _run([*command, "-dM", "-E", "-x", "c++", os.devnull])
     return ended.stdout if ended.returncode == 0 else ""
 
 
-def _compile(text: str, command: list[str], target: Path) -> None:
-    folder = _writable(target.parent)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as work:
-        source, part, made = (
-            Path(work, "source.cpp"),
-            Path(work, "part.o"),
-            Path(work, "made.so"),
-        )
-        source.write_text(text, encoding="utf-8")
-        # Linked apart, without the flags: told of -ffast-math, GCC links in start-up code that makes the
-        # whole process, torch included, take numbers near 1e-40 for zero.
-        link = [*compiler(), "-shared", "-pthread", str(part), "-o", str(made)]
-        for step in ([*command, "-c", str(source), "-o", str(part)], link):
-            ended = subprocess.run(
-                step, capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"}
-            )
-            if ended.returncode != 0:
-                said = ended.stderr.replace(str(source), "source.cpp")
-                raise CompileError(
-                    f"The C++ compiler refused the source:\n{_shortened(said)}"
-                )
-        os.replace(made, target)
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Call the compiler, which is to speak English."""
+    env = os.environ | {"LC_ALL": "C"}
+    return subprocess.run(
+        command, capture_output=True, text=True, errors="replace", env=env
+    )
 
 
-def _writable(folder: Path) -> Path:
+@functools.cache
+def _made(text: str, *command: str) -> Path:
+    """Compile in the folder of this process, where the library lies until the process ends."""
+    work = Path(tempfile.mkdtemp(dir=_folder()))
+    source, part, made = (work / name for name in ("source.cpp", "part.o", "made.so"))
+    source.write_text(text, encoding="utf-8")
+    # Linked apart, without the flags: told of -ffast-math, GCC links in start-up code that makes the
+    # whole process, torch included, take numbers near 1e-40 for zero.
+    link = [*compiler(), "-shared", "-pthread", str(part), "-o", str(made)]
+    for step in ([*command, "-I", str(HERE), "-c", str(source), "-o", str(part)], link):
+        ended = _run(step)
+        if ended.returncode != 0:
+            silent = f"{command[0]} ended with status {ended.returncode} and said nothing."
+            said = _shortened(ended.stderr.replace(str(source), "source.cpp")) or silent
+            raise CompileError(f"The C++ compiler refused the source:\n{said}")
+    if not made.exists():
+        raise CompileError(f"The C++ compiler {command[0]} ended well, but made nothing.")
+    return made
+
+
+def _kept(made: Path, target: Path) -> Path:
+    """Put a library into the cache, whole or not at all; return where it lies then.
+
+    Several processes may do that at once: each renames a copy of its own.
+    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CompileError(
-            f"Built kernels cannot be kept in {folder} ({error.strerror}); set COURSE_CACHE to a folder that "
-            "can be written."
-        ) from error
-    return folder
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix="build-") as work:
+            os.replace(shutil.copy(made, work), target)
+    except OSError:  # read-only, full, or not a folder
+        return made
+    return target
+
+
+@functools.cache
+def _folder() -> Path:
+    """A folder that goes when the process ends."""
+    folder = tempfile.mkdtemp(prefix="course-kernels-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _shortened(said: str, most: int = 30) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from course.kernels.cpu.build import HERE, build
+from course.kernels.cpu.build import HERE, CompileError, build
 
 WORTH_A_THREAD = 2e6
 """The multiply-adds that a thread must find to do, for its start to be worth the time."""
@@ -97,9 +98,17 @@ class Gradients(ctypes.Structure):
 
 
 @functools.cache
-def library(name: str) -> ctypes.CDLL:
-    """The library of one of the kernels, built at its first use."""
-    return build(HERE / f"{name}.cpp")
+def kernel(name: str) -> Callable[..., int]:
+    """One of the kernels, built at its first use.
+
+    Raises:
+        NoCompiler: There is no compiler.
+        CompileError: It could not be built.
+    """
+    try:
+        return getattr(build(HERE / f"{name}.cpp"), name)
+    except AttributeError as error:
+        raise CompileError(f"The C++ compiler left a function out: {error}") from error
 
 
 def run(name: str, problem: Problem, *arguments: object) -> None:
@@ -108,7 +117,7 @@ def run(name: str, problem: Problem, *arguments: object) -> None:
     Raises:
         MemoryError: Its workspace could not be had.
     """
-    if getattr(library(name), name)(ctypes.byref(problem), *arguments):
+    if kernel(name)(ctypes.byref(problem), *arguments):
         raise MemoryError(
             f"attend: the workspace of the {name} pass could not be allocated."
         )
