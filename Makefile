@@ -14,7 +14,11 @@ NBVAL := --nbval-lax --nbval-sanitize-with tools/sanitize.cfg
 export PYTHONHASHSEED := 0
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup book serve lab test check chromium lint format refresh exercises generated clean
+# How other processors compute: with other vector instructions, or with sums shared by two threads.
+SETTING := default avx2 threads
+VECTORS := import torch; print(torch.backends.cpu.get_cpu_capability().lower())
+
+.PHONY: help setup book serve lab test check portable chromium lint format refresh tidy exercises generated clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -43,7 +47,7 @@ serve: book ## serve the built book and print its address
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@find book work -name '*.ipynb' -not -path '*/.*' -exec $(PY) -m jupyter trust {} + >/dev/null 2>&1 || true
-	$(PY) -m jupyterlab book
+	$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/book/intro.ipynb
 
 test: book chromium ## all tests: package, notebooks, exercises, the built book in a browser
 	$(PYTEST) $(NBVAL) tests $(NOTEBOOKS)
@@ -51,6 +55,16 @@ test: book chromium ## all tests: package, notebooks, exercises, the built book 
 check: lint ## the fast lane: style, stored form of the notebooks, quick tests
 	$(PY) tools/refresh.py --check
 	$(PYTEST) -m "not slow" tests
+
+portable: $(addprefix portable-,$(SETTING)) ## all notebooks, computed as on other processors: make portable SETTING=avx2
+
+portable-threads: $(READY)
+	OMP_NUM_THREADS=2 $(PYTEST) $(NBVAL) $(NOTEBOOKS)
+
+portable-%: $(READY)
+	@export ATEN_CPU_CAPABILITY=$*; \
+	if [ "$$($(PY) -c '$(VECTORS)' 2>/dev/null)" != $* ]; then echo "This machine cannot compute with $*: left out."; \
+	else set -x; $(PYTEST) $(NBVAL) $(NOTEBOOKS); fi
 
 chromium:
 	@if ! command -v chromium >/dev/null; then \
@@ -68,6 +82,9 @@ format: $(READY) ## let ruff mend what it can
 
 refresh: $(READY) ## execute notebooks again and store their outputs: make refresh NB="book/a/b.ipynb ..."
 	$(PY) tools/refresh.py $(NB)
+
+tidy: $(READY) ## take back what JupyterLab did to the files of notebooks; executes nothing
+	@$(PY) tools/tidy.py $(NB)
 
 exercises: $(READY) ## generate book/exercises from book/solutions
 	$(PY) tools/exercises.py

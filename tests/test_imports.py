@@ -14,7 +14,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 ROOMS = (
     *("commands", "exercises", "bank", "grading", "viz", "bench"),
     *("inference", "training", "models", "blocks", "positions", "attention", "kernels", "formulas"),
-    *("data", "shapes"),
+    *("data", "shapes", "files"),
 )
 DOTTED = re.compile(r"course(\.\w+)+")
 

@@ -22,6 +22,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
+from course.files import NotWritten, write
+
 BUDGET = 30
 BUDGET_OF_TRAINING = 120
 LONGEST_CELL = 300
@@ -59,7 +61,10 @@ def refresh(path: Path) -> bool:
     text = notebooks.to_text(notebook)
     changed = text != path.read_text("utf8")
     if changed:
-        path.write_text(text, "utf8")
+        try:
+            write(path, text)
+        except NotWritten as error:
+            return _refuse(path, [str(error)])
     budget = budget_of(notebook)
     pace = "OVER ITS BUDGET of" if seconds > budget else "of"
     outcome = "changed" if changed else "same bytes"
@@ -72,7 +77,7 @@ def check(path: Path) -> bool:
     notebook = notebooks.read(path)
     problems = notebooks.defects(notebook)
     if not problems and notebooks.to_text(notebooks.normalise(notebook)) != path.read_text("utf8"):
-        problems = [f"it is not in the stored form: run `make refresh NB={notebooks.label(path)}`"]
+        problems = [f"it is not in the stored form: run `make tidy NB={notebooks.label(path)}`"]
     return not problems or _refuse(path, problems)
 
 

@@ -11,7 +11,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from course.bank import chapters, find, load
-from course.exercises import NotDone, Wrong, check, generate, notebooks
+from course.exercises import NotDone, Wrong, check, faults, notebooks, originals
 from course.exercises.plan import plan
 from course.grading.diagnosis import agree
 from course.grading.outcome import outcomes
@@ -78,11 +78,11 @@ def test_exercises_are_numbered(chapter):
 @pytest.mark.parametrize("chapter", chapters())
 def test_the_solution_notebook_is_complete(chapter):
     written = notebooks.read(notebooks.root() / "solutions" / f"{chapter}.ipynb")
-    assert generate.faults(written, chapter, load(chapter)) == []
+    assert faults.faults(written, chapter, load(chapter)) == []
 
 
 def test_every_notebook_has_a_bank():
-    assert chapters() == NOTEBOOKS == sorted(generate.solution_chapters())
+    assert chapters() == NOTEBOOKS == sorted(originals.solution_chapters())
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import errno
+import os
 from pathlib import Path
 
 import nbformat
@@ -92,6 +94,22 @@ def test_an_announced_error_is_kept_without_its_traceback(tmp_path: Path) -> Non
     assert refresh.refresh(path)
     output = notebooks.read(path).cells[1].outputs[0]
     assert output.traceback == ["ValueError: scores must be finite"]
+
+
+def test_a_full_disk_leaves_the_notebook_as_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = write(tmp_path / "chapter.ipynb", "x = 1")
+    before = path.read_bytes()
+    monkeypatch.setattr(refresh, "execute", lambda notebook, folder: [])
+    monkeypatch.setattr(os, "fsync", fill)
+    assert not refresh.refresh(path)
+    assert "cannot be written: No space left on device." in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert [found.name for found in tmp_path.iterdir()] == ["chapter.ipynb"]
 
 
 def test_generated_exercises_are_not_refreshed(capsys: pytest.CaptureFixture[str]) -> None:

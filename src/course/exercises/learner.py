@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from course.exercises.notebooks import Problem, exercises, learner_chapter, read
+from course.exercises.notebooks import Problem, learner_chapter, read
+from course.exercises.originals import original, refuse_original
 from course.exercises.plan import Part, plan
 from course.exercises.session import Reply, Session
 
@@ -54,9 +55,10 @@ class LearnerNotebook(pytest.File):
         )
         self.entry = entry
         try:
+            refuse_original(self.path)
             notebook = read(self.path)
             entry["chapter"] = self.chapter = learner_chapter(notebook, self.path)
-            self.parts = plan(notebook, read(exercises(self.chapter or self.path.stem)))
+            self.parts = plan(notebook, original(self.chapter or self.path.stem))
         except Problem as problem:
             entry["problem"] = str(problem)
             yield ProblemItem.from_parent(self, name="notebook", text=str(problem))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
-from course.exercises.workspace import folder
+from course import files
+from course.exercises.workspace import alone, folder
 
 
 def states(chapter: str) -> dict[int, str]:
@@ -17,7 +19,8 @@ def states(chapter: str) -> dict[int, str]:
 
 def keep_states(chapter: str, states: dict[int, str]) -> None:
     """Keep how the exercises of a chapter stand."""
-    _keep(chapter, "states", {str(number): state for number, state in states.items()})
+    new = {str(number): state for number, state in states.items()}
+    _keep(chapter, "states", lambda known: new)
 
 
 def hints(chapter: str) -> dict[int, int]:
@@ -29,9 +32,7 @@ def hints(chapter: str) -> dict[int, int]:
 
 def keep_hints(chapter: str, number: int, count: int) -> None:
     """Keep that `count` hints of an exercise were read."""
-    _keep(
-        chapter, "hints", {str(n): c for n, c in (hints(chapter) | {number: count}).items()}
-    )
+    _keep(chapter, "hints", lambda known: known | {str(number): count})
 
 
 def _file() -> Path:
@@ -55,10 +56,11 @@ def _entry(known: dict, chapter: str, what: str) -> dict:
     )
 
 
-def _keep(chapter: str, what: str, value: dict) -> None:
-    known = _read()
-    entry = known.get(chapter)
-    known[chapter] = (entry if isinstance(entry, dict) else {}) | {what: value}
-    file = _file()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def _keep(chapter: str, what: str, change: Callable[[dict], dict]) -> None:
+    """Change one entry; another process may be doing the same."""
+    with alone():
+        known = _read()
+        entry = known.get(chapter)
+        value = change(_entry(known, chapter, what))
+        known[chapter] = (entry if isinstance(entry, dict) else {}) | {what: value}
+        files.write(_file(), json.dumps(known, indent=1, sort_keys=True) + "\n")

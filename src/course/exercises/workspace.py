@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import shutil
 from pathlib import Path
 
+from course import files
 from course.exercises.notebooks import (
     Problem,
     chapters,
-    exercises,
     learner_chapter,
     read,
     root,
     section,
     text,
 )
+from course.exercises.originals import original
 
 FOLDER = Path("work")
 HERE = Path(".")
@@ -52,6 +53,11 @@ def _is_learners(path: Path) -> bool:
         return path.stem in chapters()
 
 
+def alone() -> contextlib.AbstractContextManager[None]:
+    """Let one command at a time change the learner's files."""
+    return files.alone(folder() / ".lock")
+
+
 def start(chapter: str, force: bool = False) -> tuple[Path, Path | None]:
     """Copy the exercises of a chapter for a learner.
 
@@ -64,15 +70,16 @@ def start(chapter: str, force: bool = False) -> tuple[Path, Path | None]:
 
     Raises:
         Problem: There is no such chapter, or the notebook exists and `force` is off.
+        NotWritten: The disk is full, or the folder may not be written.
     """
-    reference, target = exercises(chapter), notebook(chapter)
-    if target.exists() and not force:
-        raise Problem(
-            f"{target} exists already; `course start {chapter} --force` starts anew and keeps a backup."
-        )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    saved = back_up(target) if target.exists() else None
-    target.write_bytes(reference.read_bytes())
+    fresh, target = text(original(chapter)), notebook(chapter)
+    with alone():
+        if target.exists() and not force:
+            raise Problem(
+                f"{target} exists already; `course start {chapter} --force` starts anew and keeps a backup."
+            )
+        saved = back_up(target) if target.exists() else None
+        files.write(target, fresh)
     return target, saved
 
 
@@ -84,16 +91,18 @@ def reset(chapter: str, number: int) -> tuple[Path, Path]:
 
     Raises:
         Problem: There is no such chapter, exercise or notebook, or it is broken.
+        NotWritten: The disk is full, or the folder may not be written.
     """
-    reference = read(exercises(chapter))
+    reference = original(chapter)
     wanted = section(reference, chapter, number).cells
     target = notebook(chapter)
     if not target.exists():
         raise Problem(f"{target} does not exist; `course start {chapter}` makes it.")
-    learner = read(target)
-    learner["cells"] = _restored(learner["cells"], reference["cells"], wanted)
-    saved = back_up(target)
-    target.write_text(text(learner), encoding="utf-8")
+    with alone():
+        learner = read(target)
+        learner["cells"] = _restored(learner["cells"], reference["cells"], wanted)
+        saved = back_up(target)
+        files.write(target, text(learner))
     return target, saved
 
 
@@ -102,7 +111,7 @@ def back_up(path: Path) -> Path:
     number = 1
     while (target := path.with_name(f"{path.stem}.backup-{number}.ipynb")).exists():
         number += 1
-    shutil.copyfile(path, target)
+    files.write(target, path.read_bytes())
     return target
 
 

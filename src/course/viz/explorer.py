@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from course.files import write
 from course.shapes import checked
 
 MAX_TOKENS = 64
@@ -70,7 +71,7 @@ class Explorer:
         page = Template(_asset("page.html")).substitute(
             title=escape(self.title), explorer=self._repr_html_()
         )
-        path.write_text(page + "\n", encoding="utf-8")
+        write(path, page + "\n")
         return path
 
     def _table(self, head: int) -> str:
