@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import notebooks
@@ -18,6 +21,40 @@ MACHINE = re.compile(r"(?<![\w.$~/-])/(?:home|root|Users|work|mnt|tmp)/[\w.-]+")
 PRINTS = re.compile(r"^(?:print|(?:viz\.)?show)\(", re.MULTILINE)
 CODE = {"", ".py", ".js", ".css", ".html", ".svg", ".cfg", ".toml", ".yml"}
 TEXT = CODE | {".ipynb", ".md", ".txt", ".bib", ".cff", ".csv"}
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """A copy that was downloaded, so without git: files to keep, and one in each place that git ignores."""
+    root = tmp_path / "Kurs 注意力"
+    root.mkdir()
+    for name in (".gitignore", "pyproject.toml"):
+        shutil.copy(ROOT / name, root)
+    ignored = (ROOT / ".gitignore").read_text("utf8").split()
+    folders = [name.strip("/").replace("*", "made") for name in ignored if name.endswith("/")]
+    for folder in ("src", "book/work", "book/work/注意", *folders, "book/__pycache__"):
+        (root / folder).mkdir(parents=True)
+        (root / folder / "made.py").write_text("x = 1\n", "utf8")
+    (root / "src" / "made.pyc").touch()
+    return root
+
+
+def test_what_is_committed_is_found_without_git(archive: Path) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("no git to compare with")
+    found = size.committed(archive)
+    subprocess.run(["git", "init", "--quiet"], cwd=archive, check=True)
+    command = ["git", "ls-files", "-z", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=archive, check=True, capture_output=True, text=True, encoding="utf8")
+    assert found == sorted(archive / name for name in listed.stdout.split("\0") if name)
+    assert found == size.committed(archive)
+
+
+def test_without_git_ruff_looks_at_what_is_committed(archive: Path) -> None:
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--show-files", "."]
+    shown = subprocess.run(command, cwd=archive, check=True, capture_output=True, text=True, encoding="utf8")
+    code = [str(path) for path in size.committed(archive) if path.suffix in (".py", ".toml")]
+    assert sorted(shown.stdout.splitlines()) == code
 
 
 def test_no_committed_file_is_large() -> None:
