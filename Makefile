@@ -18,7 +18,7 @@ export OMP_NUM_THREADS := 1
 SETTING := default avx2 threads
 VECTORS := import torch; print(torch.backends.cpu.get_cpu_capability().lower())
 
-.PHONY: help setup book serve lab test check portable chromium lint format refresh tidy exercises generated clean
+.PHONY: help setup moved book serve lab test check portable chromium lint format refresh tidy exercises generated clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -30,9 +30,22 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 		"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name" && break; done); \
 	if [ -z "$$python" ]; then echo "Python 3.11 is needed: install python3.11 (with its venv module)." >&2; exit 1; fi; \
 	[ -x $(PY) ] || "$$python" -m venv .venv || { echo "Could not make .venv: install the package python3-venv." >&2; exit 1; }
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $(READY)
+	@echo "Installing into .venv; .venv/pip.log tells how far it is."
+	@$(call install,-r requirements.txt)
+	@$(call install,--no-deps --no-build-isolation -e .)
+	@pwd -P > $@
+
+# With --quiet, pip keeps to itself why an installation failed.
+install = $(PY) -m pip install --disable-pip-version-check $(1) > .venv/pip.log 2>&1 || { tail -n 40 .venv/pip.log >&2; exit 1; }
+
+# The scripts in .venv name its folder: once the clone is renamed, moved or copied, they run the old one or nothing.
+ifneq ($(shell [ -s $(READY) ] && { [ -x $(PY) ] && [ "$$(cat $(READY))" = "$$(pwd -P)" ] || echo moved; }),)
+$(READY): moved
+endif
+
+moved:
+	@echo "This folder was moved or copied, or its Python is gone: .venv is made anew."
+	@rm -rf .venv
 
 book: $(READY) _build/.machine ## build the book, strictly: a warning is an error
 	@.venv/bin/jupyter-book build . -W -n --keep-going -q || { rm -rf _build/.doctrees; exit 1; }
