@@ -30,7 +30,7 @@ def test_check_runs_the_notebook_and_keeps_the_states(kit, tiny, tmp_path):
 
 def test_the_doctor_looks_for_everything():
     findings = {finding.name: finding for finding in examine()}
-    needed = ["python", "course", "torch", "threads", "memory", "nbval", "kernel"]
+    needed = ["python", "course", "torch", "processor", "memory", "nbval", "kernel"]
     assert set(findings) == {*needed, "jupyterlab", "chromium", "compiler", "triton", "attend"}
     assert all(findings[name].ok for name in needed)
     assert all(finding.ok or finding.advice for finding in findings.values())

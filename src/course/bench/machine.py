@@ -55,7 +55,24 @@ def command() -> str:
 
 
 def _processor() -> str:
+    return re.sub(
+        r"\((R|TM)\)",
+        "",
+        _by_linux() or _by_macos() or platform.processor() or platform.machine(),
+    )
+
+
+def _by_linux() -> str | None:
     info = Path("/proc/cpuinfo")
     named = info.exists() and re.search(r"model name\s*:\s*(.+)", info.read_text())
-    name = named[1] if named else platform.processor() or platform.machine()
-    return re.sub(r"\((R|TM)\)", "", name)
+    return named[1] if named else None
+
+
+def _by_macos() -> str | None:
+    try:
+        said = subprocess.run(
+            ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True
+        )
+    except OSError:
+        return None
+    return said.stdout.strip() or None

@@ -40,7 +40,7 @@ def examine() -> list[Finding]:
         _python,
         lambda: _package("course", "pip install -e ."),
         lambda: _package("torch", "pip install -r requirements.txt"),
-        _threads,
+        _processor,
         _memory,
         lambda: _package("nbval", "pip install -r requirements.txt"),
         lambda: _package(
@@ -79,20 +79,24 @@ def _package(name: str, advice: str, optional: bool = False) -> Finding:
         return Finding(name, False, "", advice, optional)
 
 
-def _threads() -> Finding:
+def _processor() -> Finding:
     try:
-        import torch
-    except Exception as error:  # a broken installation raises OSError, RuntimeError, ...
+        from course.bench.machine import machine
+    except (
+        Exception
+    ) as error:  # a broken installation of torch raises OSError, RuntimeError, ...
         return Finding(
-            "threads",
+            "processor",
             False,
             f"torch does not load ({type(error).__name__})",
             "Install torch anew.",
         )
+    here = machine()
+    threads = f"{here['threads']} threads on {here['processors']} processors"
     return Finding(
-        "threads",
+        "processor",
         True,
-        f"{torch.get_num_threads()} used by torch, {os.cpu_count()} processors",
+        f"{here['processor']}, torch uses {here['vectors']} and {threads}",
     )
 
 
