@@ -4,49 +4,55 @@ from __future__ import annotations
 
 import functools
 import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
 
 from course import __version__
 from course.commands.bench import bench
+from course.commands.encoding import degrade
+from course.commands.terminal import WIDTH, row, say, width
 from course.exercises import notebooks, record, workspace
 from course.exercises.notebooks import Problem
+from course.exercises.originals import original, refuse_original
 from course.exercises.plain import plain
 from course.exercises.trust import trust
-
-WIDTH = 80
-SHOWN = {
-    "right": ("✓", "green"),
-    "wrong": ("✗", "red"),
-    "not done": ("not done", "yellow"),
-    "waits": ("waits", "yellow"),
-}
+from course.files import NotWritten
 
 
 def explained(command: Callable) -> Callable:
-    """Make a command answer a Problem with its sentence and the exit status 1."""
+    """Make a command answer what a reader can put right with one sentence and the exit status 1."""
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except Problem as problem:
-            _say(str(problem), err=True)
-            sys.exit(1)
+        except (Problem, NotWritten) as problem:
+            said = str(problem)
+        except BrokenPipeError:  # the reader of a pipe has seen enough; click ends quietly
+            raise
+        except OSError as error:
+            said = f"{error.filename or 'The system'}: {error.strerror or error}."
+        say(said, err=True)
+        sys.exit(1)
 
     return wrapper
 
 
+class Course(click.Group):
+    """The command, in the characters that the terminal has."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command."""
+        degrade()
+        return super().main(*args, **kwargs)
+
+
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH}
+    cls=Course,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDTH},
 )
 @click.version_option(__version__, prog_name="course")
 def main() -> None:
@@ -67,8 +73,8 @@ def start(name: str, force: bool) -> None:
     path, saved = workspace.start(name, force)
     trust(path)
     if saved:
-        _say(f"The old notebook is kept as {saved}.")
-    _say(f"Open {path} in Jupyter, fill in the blanks, then run `course check {name}`.")
+        say(f"The old notebook is kept as {saved}.")
+    say(f"Open {path} in Jupyter, fill in the blanks, then run `course check {name}`.")
 
 
 @main.command()
@@ -93,24 +99,23 @@ def check(name: str | None, timeout: float) -> None:
 @explained
 def progress() -> None:
     """Show how all chapters stood when they were last checked."""
-    table = _table("chapter", "right", "wrong", "not done", "hints")
-    for name in notebooks.chapters_in_order():
-        numbers = [
-            part.number for part in notebooks.sections(_reference(name)) if part.number
-        ]
-        states, hints = record.states(name), sum(record.hints(name).values())
-        if not workspace.notebook(name).exists() and not states:
-            table.add_row(name, "not started", "", "", str(hints or ""))
-            continue
-        right = sum(states.get(number) == "right" for number in numbers)
-        wrong = sum(states.get(number) == "wrong" for number in numbers)
-        rest = len(numbers) - right - wrong
-        table.add_row(
-            name, f"{right} of {len(numbers)}", str(wrong), str(rest), str(hints or "")
-        )
-    if not table.row_count:
+    rows = [_progress(name) for name in notebooks.chapters_in_order()]
+    if not rows:
         raise Problem("There are no exercises yet.")
-    _console().print(table)
+    columns = ("chapter", "right", "wrong", "not done", "hints")
+    sizes = [max(map(len, cells)) + 2 for cells in zip(columns, *rows, strict=True)]
+    if sum(sizes) - 2 <= width():
+        for cells in (columns, *rows):
+            row(cells, sizes[:-1])
+        return
+    for name, *cells in rows:
+        counted = zip(cells, columns[1:], strict=True)
+        facts = [
+            f"{cell} {column}" if cell[0].isdigit() else cell
+            for cell, column in counted
+            if cell
+        ]
+        say(f"{name}: {', '.join(facts)}")
 
 
 @main.command()
@@ -120,19 +125,19 @@ def progress() -> None:
 @explained
 def hint(name: str, number: int, everything: bool) -> None:
     """Show the next hint of exercise NUMBER of chapter NAME."""
-    hints = notebooks.section(_reference(name), name, number).hints
+    hints = notebooks.section(original(name), name, number).hints
     seen = 0 if everything else record.hints(name).get(number, 0)
     if not hints:
         raise Problem(f"Exercise {number} has no hints.")
     if seen >= len(hints):
-        _say(
+        say(
             f"These were all {len(hints)} hints; `course hint {name} {number} --all` shows them again."
         )
         return
     upto = len(hints) if everything else seen + 1
     for i, text in enumerate(hints[seen:upto], seen + 1):
-        _say(f"Hint {i} of {len(hints)}\n\n{plain(text)}\n")
-    record.keep_hints(name, number, upto)
+        say(f"Hint {i} of {len(hints)}\n\n{plain(text)}\n")
+    _remember(record.keep_hints, name, number, upto)
 
 
 @main.command()
@@ -153,31 +158,30 @@ def reset(name: str, number: int | None, force: bool) -> None:
         path, saved = workspace.reset(name, number)
     what = f"{path}" if number is None else f"Exercise {number} of {path}"
     kept = f"; the old notebook is kept as {saved}" if saved else ""
-    _say(f"{what} is blank again{kept}.")
+    say(f"{what} is blank again{kept}.")
 
 
 @main.command()
+@explained
 def doctor() -> None:
     """Say whether this computer has what the course needs."""
     from course.exercises.doctor import examine
 
     findings = examine()
-    table = _table("what", "", "found or what to do")
+    sizes = (max(len(finding.name) for finding in findings) + 2, len("missing  "))
+    row(("what", "", "found or what to do"), sizes)
     for finding in findings:
-        state = "ok" if finding.ok else "missing"
-        note = (
-            finding.found
-            if finding.ok
-            else finding.advice + (" (optional)" if finding.optional else "")
-        )
-        table.add_row(finding.name, Text(state, "green" if finding.ok else "red"), note)
-    _console().print(table)
+        optional = " (optional)" if finding.optional else ""
+        note = finding.found if finding.ok else finding.advice + optional
+        state, colour = ("ok", "green") if finding.ok else ("missing", "red")
+        row((finding.name, state, note), sizes, 1, colour)
     sys.exit(0 if all(finding.ok or finding.optional for finding in findings) else 1)
 
 
 def _notebook(name: str) -> Path:
     """The notebook that `name` means: a path, or a chapter that is started."""
     if name.endswith(".ipynb"):
+        refuse_original(Path(name))
         return Path(name)
     notebooks.exercises(name)
     path = workspace.notebook(name)
@@ -186,66 +190,37 @@ def _notebook(name: str) -> Path:
     return path
 
 
-def _reference(name: str) -> dict:
-    return notebooks.read(notebooks.exercises(name))
+def _progress(name: str) -> tuple[str, ...]:
+    """How a chapter stood when it was last checked: the cells of its row."""
+    numbers = [part.number for part in notebooks.sections(original(name)) if part.number]
+    states, hints = record.states(name), str(sum(record.hints(name).values()) or "")
+    if not workspace.notebook(name).exists() and not states:
+        return name, "not started", "", "", hints
+    right = sum(states.get(number) == "right" for number in numbers)
+    wrong = sum(states.get(number) == "wrong" for number in numbers)
+    rest = len(numbers) - right - wrong
+    return name, f"{right} of {len(numbers)}", str(wrong), str(rest), hints
+
+
+def _remember(keep: Callable, *facts: Any) -> None:
+    """Keep facts for `course progress`; a command whose result is shown does not fail by that."""
+    try:
+        keep(*facts)
+    except NotWritten as error:
+        say(f"`course progress` will not know of it: {error}", err=True)
 
 
 def _check(path: Path, timeout: float) -> bool:
     """Check one notebook, show how it stands, and say whether everything is right."""
+    from course.commands.standings import show
     from course.exercises.grade import grade
 
     try:
         chapter, standings = grade(path, timeout)
     except Problem as problem:
-        _say(str(problem))
+        say(str(problem))
         return False
-    record.keep_states(chapter, {standing.number: standing.state for standing in standings})
-    console = _console()
-    right = sum(standing.state == "right" for standing in standings)
-    console.print(f"{path}: {right} of {len(standings)} right\n", style="bold")
-    for standing in standings:
-        mark, style = SHOWN[standing.state]
-        row = Table.grid(padding=(0, 1))
-        for width in (3, 38, 12, 4, 9):
-            row.add_column(width=width)
-        stars = "★" * standing.stars
-        row.add_row(
-            f"{standing.number:>3}",
-            plain(standing.title),
-            standing.kind,
-            stars,
-            Text(mark, style),
-        )
-        console.print(row)
-        if (
-            standing.state == "wrong"
-            or (standing.state == "waits" and standing.says)
-            or (
-                standing.state == "not done"
-                and not standing.says.endswith(": not done yet.")
-            )
-        ):
-            console.print(Padding(Text(standing.says), (0, 2, 1, 4)))
-    console.print()
-    return bool(standings) and right == len(standings)
-
-
-def _console() -> Console:
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.width = min(console.width, WIDTH)
-    return console
-
-
-def _say(text: str, err: bool = False) -> None:
-    """Print text in lines of at most the width of a terminal; indented code stays as it is."""
-    for line in text.split("\n"):
-        code = line.startswith("    ")
-        fitting = textwrap.fill(line, WIDTH, break_long_words=False, break_on_hyphens=False)
-        click.echo(line if code else fitting, err=err)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+    show(path, chapter, standings)
+    states = {standing.number: standing.state for standing in standings}
+    _remember(record.keep_states, chapter, states)
+    return bool(states) and set(states.values()) == {"right"}

@@ -50,6 +50,11 @@ def generate(solutions: dict, chapter: str) -> dict:
     }
 
 
+def frame(code: str) -> str:
+    """The lines of a solution that are given: those around its regions."""
+    return REGION.sub("", code)
+
+
 def _exercise_cell(cell: dict, number: int) -> dict:
     kept = [tag for tag in tags(cell) if tag not in ("solution", "exercises-only")]
     made = {

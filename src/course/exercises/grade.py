@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from course.exercises.changes import changed
 from course.exercises.notebooks import Problem, learner_chapter, read
 
 
@@ -24,6 +25,7 @@ class Standing:
         kind: What is asked.
         state: "right", "wrong", "not done" or "waits".
         says: One paragraph for the learner.
+        changed: Whether the exercise is another one today than when the learner started it.
     """
 
     number: int
@@ -32,6 +34,7 @@ class Standing:
     kind: str
     state: str
     says: str
+    changed: bool = False
 
 
 def grade(path: Path, timeout: float) -> tuple[str, list[Standing]]:
@@ -44,13 +47,15 @@ def grade(path: Path, timeout: float) -> tuple[str, list[Standing]]:
     Raises:
         Problem: The notebook is missing or broken, holds no exercises of this course, or cannot be run.
     """
-    chapter = learner_chapter(read(path), path)
+    notebook = read(path)
+    chapter = learner_chapter(notebook, path)
     if chapter is None:
         raise Problem(f"{path} holds no exercises of this course.")
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "report.json"
         command = _command(path, timeout, target)
-        ended = subprocess.run(command, capture_output=True, text=True, env=_environment())
+        said = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
+        ended = subprocess.run(command, env=_environment(folder), **said)
         report = json.loads(target.read_text(encoding="utf-8")) if target.exists() else {}
     if not report:
         lines = (ended.stderr or ended.stdout).strip().splitlines()
@@ -58,7 +63,12 @@ def grade(path: Path, timeout: float) -> tuple[str, list[Standing]]:
     entry = next(iter(report.values()))
     if entry["problem"]:
         raise Problem(entry["problem"])
-    return chapter, [Standing(**exercise) for exercise in entry["exercises"].values()]
+    found = [Standing(**exercise) for exercise in entry["exercises"].values()]
+    right = {standing.number for standing in found if standing.state == "right"}
+    old = changed(notebook, chapter, right)
+    return chapter, [
+        replace(standing, changed=standing.number in old) for standing in found
+    ]
 
 
 def _command(path: Path, timeout: float, report: Path) -> list[str]:
@@ -78,5 +88,9 @@ def _command(path: Path, timeout: float, report: Path) -> list[str]:
     ]
 
 
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+def _environment(folder: str) -> dict[str, str]:
+    """The learner's, but for what would change how pytest runs and talks; it writes in `folder` only."""
+    ours = {"PYTHONIOENCODING": "utf-8", "JUPYTER_RUNTIME_DIR": folder}
+    return {
+        name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"
+    } | ours

@@ -6,8 +6,17 @@ from pathlib import Path
 
 from course import files
 from course.exercises.faults import faults
-from course.exercises.generate import generate
-from course.exercises.notebooks import Problem, chapters, exercises, read, root, text
+from course.exercises.generate import frame, generate
+from course.exercises.notebooks import (
+    Problem,
+    chapters,
+    exercises,
+    read,
+    root,
+    source,
+    tags,
+    text,
+)
 
 
 def original(chapter: str) -> dict:
@@ -18,6 +27,13 @@ def original(chapter: str) -> dict:
     """
     path, solutions = exercises(chapter), _solution(chapter)
     return generate(read(solutions), chapter) if solutions.exists() else read(path)
+
+
+def frames(chapter: str) -> dict[str, str]:
+    """The code around the blanks of a chapter, by the ids of their cells."""
+    solutions = _solution(chapter)
+    cells = read(solutions)["cells"] if solutions.exists() else []
+    return {cell["id"]: frame(source(cell)) for cell in cells if "solution" in tags(cell)}
 
 
 def refuse_original(path: Path) -> None:

@@ -41,7 +41,7 @@ def plan(learner: dict, reference: dict) -> list[Part]:
     added run after the reference cell that they follow. Given cells that are gone are put back.
     """
     given = reference["cells"]
-    matches = _match(learner["cells"], given)
+    matches = matched(learner["cells"], given)
     copies: dict[int, list[str]] = {}
     added: dict[int, list[str]] = {}
     anchor = 0
@@ -61,7 +61,7 @@ def plan(learner: dict, reference: dict) -> list[Part]:
     return parts
 
 
-def _match(cells: list[dict], given: list[dict]) -> list[int | None]:
+def matched(cells: list[dict], given: list[dict]) -> list[int | None]:
     """For each of `cells` the index of the given cell that it is, or None for a new one."""
     by_id = {cell["id"]: index for index, cell in enumerate(given)}
     matches: list[int | None] = []
