@@ -5,66 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
+from command_line import course, sentence, standings
 
 from course import __version__
-from course.commands.main import main
-from course.exercises import grade, notebooks, record
+from course.exercises import grade, record
 from course.exercises.doctor import Finding
-from course.exercises.grade import Standing
-from course.exercises.notebooks import Problem
-
-HINTS = "\n\n".join(
-    f'<details class="hint"><summary>Hint {i}</summary>\n\nThink {i}.\n\n</details>' for i in (1, 2)
-)
-
-
-def cell(kind, name, source, *tags):
-    """One cell of a notebook."""
-    made = {"cell_type": kind, "id": name, "metadata": {"tags": list(tags)}, "source": source}
-    return made | ({"outputs": [], "execution_count": None} if kind == "code" else {})
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """Two chapters of two exercises each, without a bank: nothing here runs a notebook."""
-    for chapter in ("masks", "softmax"):
-        cells = []
-        for n in (1, 2):
-            cells += [
-                cell("markdown", f"heading-{n}", f"## Exercise {n} {'★' * n} Task {n}\n\n{HINTS}"),
-                cell("code", f"blank-{n}", "answer = ...", "blank"),
-                cell("code", f"check-{n}", f'check("{chapter}", {n}, answer)', "check"),
-            ]
-        made = {
-            "cells": cells,
-            "metadata": {"course": {"exercises": chapter}},
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }
-        path = tmp_path / "set" / "exercises" / f"{chapter}.ipynb"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(notebooks.text(made), encoding="utf-8")
-    monkeypatch.setenv("COURSE_NOTEBOOKS", str(tmp_path / "set"))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("course.commands.main.trust", lambda path: None)
-    return tmp_path
-
-
-def course(*arguments):
-    """Run the command; its exit status and what it printed."""
-    result = CliRunner().invoke(main, arguments)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-    assert all(len(line) <= 80 for line in result.output.splitlines())
-    assert "\x1b" not in result.output
-    return result.exit_code, result.output
-
-
-def sentence(*arguments):
-    """Run the command; its exit status and what it printed, in one line."""
-    code, text = course(*arguments)
-    assert "\n\n" not in text
-    return code, " ".join(text.split())
 
 
 def test_version_and_help():
@@ -201,82 +146,6 @@ def test_progress_follows_the_order_of_the_book(home):
     assert first_column() == ["masks", "softmax"]
     (home / "_toc.yml").write_text("file: book/exercises/softmax\n", encoding="utf-8")
     assert first_column() == ["softmax", "masks"]
-
-
-def standings(*states):
-    says = {
-        "right": "fine",
-        "wrong": "Exercise 1 is not right yet: too large.",
-        "not done": "x: not done yet.",
-    }
-    says["waits"] = "Exercise 2 waits for exercise 1."
-    return [Standing(i, f"Task {i}", i, "derive", state, says[state]) for i, state in enumerate(states, 1)]
-
-
-@pytest.mark.parametrize(
-    ("states", "code", "shown", "hidden"),
-    [
-        (("right", "right"), 0, ["2 of 2 right", "✓", "★★"], ["fine"]),
-        (("wrong", "waits"), 1, ["✗", "not right yet: too large.", "waits for exercise 1"], []),
-        (("right", "not done"), 1, ["1 of 2 right", "not done"], ["not done yet"]),
-    ],
-)
-def test_check_shows_a_row_per_exercise(home, monkeypatch, states, code, shown, hidden):
-    seen = {}
-
-    def fake(path, timeout):
-        seen.update(path=str(path), timeout=timeout)
-        return "softmax", standings(*states)
-
-    monkeypatch.setattr(grade, "grade", fake)
-    course("start", "softmax")
-    got, text = course("check", "softmax", "--timeout", "7")
-    assert got == code
-    assert all(word in text for word in shown)
-    assert not any(word in text for word in hidden)
-    assert seen == {"path": "work/softmax.ipynb", "timeout": 7.0}
-    assert record.states("softmax") == dict(enumerate(states, 1))
-
-
-def test_check_without_a_name_checks_what_is_started(home, monkeypatch):
-    seen = []
-
-    def fake(path, timeout):
-        seen.append(path.stem)
-        if path.stem == "masks":
-            raise Problem("masks is broken.")
-        return path.stem, standings("right", "right")
-
-    monkeypatch.setattr(grade, "grade", fake)
-    assert course("check")[0] == 1
-    course("start", "softmax")
-    course("start", "masks")
-    course("start", "masks", "--force")
-    code, text = course("check")
-    assert code == 1
-    assert seen == ["masks", "softmax"]
-    assert "masks is broken.\n" in text
-    assert "work/softmax.ipynb: 2 of 2 right" in text
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (None, "does not exist"),
-        ("{", "is broken: it is not valid JSON"),
-        ('{"cells": []}', "holds no exercises of this course."),
-    ],
-)
-def test_check_of_a_file_that_is_no_exercise_is_one_sentence(home, content, said):
-    if content is not None:
-        (home / "mine.ipynb").write_text(content, encoding="utf-8")
-    code, text = sentence("check", "mine.ipynb")
-    assert code == 1
-    assert said in text
-
-
-def test_a_chapter_that_is_not_started_says_how_to_start_it(home):
-    assert "`course start softmax` makes it" in course("check", "softmax")[1]
 
 
 @pytest.mark.parametrize(("optional", "code"), [(True, 0), (False, 1)])

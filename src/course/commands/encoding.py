@@ -13,8 +13,8 @@ PLAIN = {
     **{"✓": "+", "✗": "x", "★": "*", "·": "*", "×": "x", "−": "-", "⟨": "<", "⟩": ">"},
     **{"⌊": "[", "⌋": "]", "⌈": "[", "⌉": "]", "ᵀ": "T", "∂": "d", "≈": "~", "∘": "o", "⊙": "*"},
     **{"→": "->", "←": "<-", "⇒": "=>", "⇔": "<=>", "≤": "<=", "≥": ">=", "≠": "!=", "±": "+-"},
-    **{"≪": "<<", "≫": ">>", "‖": "||", "√": "sqrt", "∞": "inf", "∇": "grad", "∈": "in", "∫": "int"},
-    **{"“": '"', "”": '"', "’": "'", "–": "-", "—": "-"},
+    **{"≪": "<<", "≫": ">>", "‖": "||", "√": "sqrt ", "∞": "inf", "∇": "grad", "∈": "in", "∫": "int"},
+    **{"“": '"', "”": '"', "’": "'", "–": "-", "—": "-", "⁄": "/"},
     # These follow the letter that they stand above.
     **{"\u0302": "_hat", "\u0303": "_tilde", "\u0304": "_bar"},
 }  # fmt: skip
@@ -41,6 +41,7 @@ def plain(character: str) -> str:
     *kind, name = unicodedata.name(character, "?").split()
     if "GREEK" in kind:
         return name.capitalize() if "CAPITAL" in kind else name.lower()
-    near = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
+    parts = (PLAIN.get(part, part) for part in unicodedata.normalize("NFKD", character))
+    near = "".join(parts).encode("ascii", "ignore").decode()
     raised = "^" * unicodedata.decomposition(character).startswith("<super>")
     return raised + near if near else "?"
