@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
-from click.testing import CliRunner
 
 from course.bench import Plan, extra_memory, interleave, measure, memory, subjects
-from course.commands.main import main
 
 
 def few(**options):
@@ -66,9 +62,27 @@ def test_what_is_too_large_for_the_computer_is_left_out(monkeypatch):
     assert report.notes[0] == "naive: 6 MiB of weights at T = 256 are too many for this computer"
 
 
-def test_unknown_subjects_are_refused():
-    with pytest.raises(ValueError, match=r"among sdpa, .*but got 'nothing'"):
-        measure(Plan(subjects=("nothing",)))
+def test_memory_is_weighed_at_the_lengths_that_are_timed():
+    assert Plan(lengths=(128,)).memory_lengths == (128,)
+    assert Plan(lengths=(128,), memory_lengths=(64,)).memory_lengths == (64,)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"subjects": ("nothing",)}, r"subjects must be among sdpa, .*but got 'nothing'\."),
+        ({"dtype": "int8"}, r"dtype must be among float32, .*but got 'int8'\."),
+        ({"device": "nowhere"}, r"there is no device 'nowhere' here \("),
+        ({"lengths": (8, 0)}, r"lengths must be at least 1, but got 0\."),
+        ({"memory_lengths": (-1,)}, r"memory_lengths must be at least 1, but got -1\."),
+        ({"heads": 0}, r"heads must be at least 1"),
+        ({"rounds": 0}, r"rounds must be at least 1"),
+        ({"threads": 0}, r"threads must be at least 1"),
+    ],
+)
+def test_a_plan_that_cannot_be_carried_out_is_refused(options, said):
+    with pytest.raises(ValueError, match=f"^Plan: {said}"):
+        Plan(**options)
 
 
 def test_memory_of_a_process_of_its_own():
@@ -94,30 +108,3 @@ def test_what_is_slow_takes_fewer_turns():
     took = interleave({"a": lambda: order.append("a")}, 50, clock=lambda: float(next(now)), limit=2.5)
     assert len(order) == 1 + 3
     assert took == {"a": 1.0}
-
-
-def test_the_command(tmp_path):
-    target, figure = tmp_path / "numbers.json", tmp_path / "figure.svg"
-    sizes = ["--lengths", "32,64", "--memory-lengths", "256", "--heads", "2", "--rounds", "1"]
-    files = ["--json", str(target), "--figure", str(figure)]
-    result = CliRunner().invoke(main, ["bench", "attention", *sizes, "--subjects", "sdpa,naive", *files])
-    assert result.exit_code == 0, result.output
-    assert "naive" in result.output
-    assert "T=64" in result.output
-    numbers = json.loads(target.read_text(encoding="utf-8"))
-    assert numbers["plan"]["lengths"] == [32, 64]
-    assert {"command", "machine", "versions", "times", "memory", "notes"} <= set(numbers)
-    assert {row["direction"] for row in numbers["memory"]} == {"forward", "backward"}
-    assert numbers["versions"]["torch"]
-    assert figure.read_text(encoding="utf-8").startswith("<?xml")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [(["--subjects", "nothing"], "but got 'nothing'"), (["--lengths", "a,b"], "whole numbers with commas")],
-)
-def test_the_command_refuses_in_one_sentence(arguments, said):
-    result = CliRunner().invoke(main, ["bench", "attention", *arguments])
-    assert result.exit_code == 1
-    assert result.output.startswith("Error: ")
-    assert said in result.output

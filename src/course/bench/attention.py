@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 
@@ -15,6 +15,7 @@ from course.bench.stopwatch import interleave
 from course.bench.subjects import SUBJECTS, Attention, Unavailable
 
 FIRST = next(iter(SUBJECTS))
+DTYPES = ("float32", "bfloat16", "float16", "float64")
 LIMIT = 2.0
 """Seconds after which a slow subject takes no further turns."""
 
@@ -25,7 +26,7 @@ class Plan:
 
     Attributes:
         lengths: Queries, and as many keys, for the times.
-        memory_lengths: The same for the memory, measured with one head.
+        memory_lengths: The same for the memory, measured with one head; those of the times if None.
         subjects: Names of what to measure.
         heads: Heads, for the times.
         width: Width of a head.
@@ -37,7 +38,7 @@ class Plan:
     """
 
     lengths: tuple[int, ...] = (512, 1024, 2048, 4096)
-    memory_lengths: tuple[int, ...] = (1024, 2048, 4096, 8192, 16384)
+    memory_lengths: tuple[int, ...] | None = None
     subjects: tuple[str, ...] = tuple(SUBJECTS)
     heads: int = 8
     width: int = 64
@@ -45,6 +46,38 @@ class Plan:
     device: str = "cpu"
     dtype: str = "float32"
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory_lengths is None:
+            object.__setattr__(self, "memory_lengths", self.lengths)
+        sizes = {
+            "lengths": self.lengths,
+            "memory_lengths": self.memory_lengths,
+            **{name: (getattr(self, name),) for name in ("heads", "width", "rounds")},
+            "threads": () if self.threads is None else (self.threads,),
+        }
+        for name, values in sizes.items():
+            if small := [value for value in values if value < 1]:
+                raise ValueError(f"Plan: {name} must be at least 1, but got {small[0]}.")
+        for name in self.subjects:
+            _check_among("subjects", name, SUBJECTS)
+        _check_among("dtype", self.dtype, DTYPES)
+        _check_device(self.device)
+
+
+def _check_among(what: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise ValueError(
+            f"Plan: {what} must be among {', '.join(known)}, but got {name!r}."
+        )
+
+
+def _check_device(name: str) -> None:
+    try:
+        torch.empty(0, device=name)
+    except Exception as error:  # every kind of device has exceptions of its own
+        said = str(error).partition("\n")[0].rstrip(".")
+        raise ValueError(f"Plan: there is no device {name!r} here ({said}).") from error
 
 
 @dataclass
@@ -105,13 +138,7 @@ def measure(plan: Plan, tell: Callable[[str], None] = lambda text: None) -> Repo
     Returns:
         The report.
 
-    Raises:
-        ValueError: A subject is unknown.
     """
-    if unknown := sorted(set(plan.subjects) - set(SUBJECTS)):
-        raise ValueError(
-            f"measure: subjects must be among {', '.join(SUBJECTS)}, but got {unknown[0]!r}."
-        )
     report, before = Report(plan), torch.get_num_threads()
     torch.set_num_threads(plan.threads or before)
     try:

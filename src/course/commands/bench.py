@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from course.files import NotWritten, write
+
+if TYPE_CHECKING:
+    from course.bench import Report
+
 LENGTHS = "512,1024,2048,4096"
-MEMORY_LENGTHS = "1024,2048,4096,8192,16384"
 
 
 @click.group()
@@ -22,9 +28,7 @@ def bench() -> None:
 
 @bench.command()
 @click.option("--lengths", default=LENGTHS, show_default=True, help="Lengths to time.")
-@click.option(
-    "--memory-lengths", default=MEMORY_LENGTHS, show_default=True, help="Lengths to weigh."
-)
+@click.option("--memory-lengths", help="Lengths to weigh; by default those to time.")
 @click.option(
     "--subjects",
     default="",
@@ -45,13 +49,13 @@ def bench() -> None:
 @click.option(
     "--json",
     "target",
-    type=click.Path(dir_okay=False),
+    type=click.Path(),
     help="Write all numbers to this file.",
 )
-@click.option("--figure", type=click.Path(dir_okay=False), help="Draw them into this SVG.")
+@click.option("--figure", type=click.Path(), help="Draw them into this SVG.")
 def attention(
     lengths: str,
-    memory_lengths: str,
+    memory_lengths: str | None,
     subjects: str,
     target: str | None,
     figure: str | None,
@@ -66,35 +70,58 @@ def attention(
     from course.bench import Plan, measure
 
     chosen = {"subjects": tuple(subjects.split(","))} if subjects else {}
+    if memory_lengths is not None:
+        chosen["memory_lengths"] = _numbers(memory_lengths)
     try:
-        plan = Plan(_numbers(lengths), _numbers(memory_lengths), **chosen, **options)
-        report = measure(plan, lambda text: click.echo(text, err=True))
+        plan = Plan(_numbers(lengths), **chosen, **options)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
+    # Better now than after the measurements.
+    for path in filter(None, (target, figure)):
+        _check_writable(Path(path))
+    report = measure(plan, lambda text: click.echo(text, err=True))
     _show("Time over that of sdpa", report.times, "ratio")
     _show("MiB beyond the inputs, causal, one head", report.memory, "mib")
-    if target:
-        Path(target).write_text(
-            json.dumps(report.as_json(), indent=1) + "\n", encoding="utf-8"
-        )
-    if figure:
-        from course.viz.benchmark import PANELS, benchmark
-        from course.viz.style import METADATA, setup
+    try:
+        if target:
+            write(target, json.dumps(report.as_json(), indent=1) + "\n")
+        if figure:
+            write(figure, _drawn(report))
+    except NotWritten as error:
+        raise click.ClickException(str(error)) from error
 
-        setup()
-        panels = [
-            panel
-            for panel in PANELS
-            if (report.memory if panel == "memory" else report.times)
-        ]
-        benchmark(report.as_json(), panels).savefig(figure, format="svg", metadata=METADATA)
+
+def _drawn(report: Report) -> bytes:
+    """A figure of the measurements, as SVG."""
+    from course.viz.benchmark import PANELS, benchmark
+    from course.viz.style import METADATA, setup
+
+    setup()
+    found = {"memory": report.memory}
+    panels = [panel for panel in PANELS if found.get(panel, report.times)]
+    drawing = io.BytesIO()
+    benchmark(report.as_json(), panels).savefig(drawing, format="svg", metadata=METADATA)
+    return drawing.getvalue()
+
+
+def _check_writable(path: Path) -> None:
+    folder = path.resolve().parent
+    if not folder.is_dir():
+        reason = f"there is no folder {path.parent}"
+    elif path.is_dir():
+        reason = "it is a folder"
+    elif not os.access(path if path.exists() else folder, os.W_OK):
+        reason = "Permission denied"
+    else:
+        return
+    raise click.ClickException(f"{path} cannot be written: {reason}.")
 
 
 def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(",") if part)
     except ValueError:
-        raise ValueError(
+        raise click.ClickException(
             f"Lengths are whole numbers with commas between them, but got {text!r}."
         ) from None
 
