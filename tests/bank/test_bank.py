@@ -13,8 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from course.bank import chapters, find, load
 from course.exercises import NotDone, Wrong, check, faults, notebooks, originals
 from course.exercises.plan import plan
-from course.grading.diagnosis import agree
-from course.grading.outcome import outcomes
+from course.grading.diagnosis import agree, outcomes_of
 
 EXERCISES = [(chapter, exercise.number) for chapter in chapters() for exercise in load(chapter)]
 MISTAKES = [
@@ -63,7 +62,7 @@ def test_mistakes_can_be_told_apart(chapter, number):
     names = [mistake.name for mistake in exercise.mistakes]
     assert names
     assert len(set(names)) == len(names)
-    found = [outcomes(exercise, mistake.answer) for mistake in exercise.mistakes]
+    found = [outcomes_of(exercise, mistake) for mistake in exercise.mistakes]
     for i, one in enumerate(found):
         for j, other in enumerate(found[:i]):
             assert not agree(exercise, one, other), f"{names[i]} does the same as {names[j]}"
