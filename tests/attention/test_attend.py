@@ -5,7 +5,19 @@ from functools import cache, partial
 
 import pytest
 import torch
-from attention_cases import BIASES, BOUNDS, MASKS, SHAPES, assert_same, bias_for, inputs, mask_for, run
+from attention_cases import (
+    BIASES,
+    DTYPES,
+    MASKS,
+    SHAPES,
+    assert_same,
+    bias_for,
+    exact,
+    inputs,
+    mask_for,
+    run,
+)
+from combinations import meeting
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,33 +25,34 @@ from course.attention import attend, causal, weigh
 from course.kernels.backends import BACKENDS
 from course.kernels.tiled import tiled
 
-DTYPES = {"cpu": [torch.float32], "triton": [torch.float32, torch.float16]}  # the others take all
+NARROW = {"cpu": (torch.float32,), "triton": (torch.float32, torch.float16)}  # the others take all
 WAYS = {name: partial(attend, backend=name) for name in ("einsum", "sdpa", "cpu", "triton")}
 WAYS["tiled"] = partial(tiled, tile=(2, 3))  # so small that every case has several tiles
-SLOW = {"triton": pytest.mark.slow}  # without a GPU its kernels are interpreted
+CASES = MASKS, BIASES, SHAPES, (False, True)
+ROWS = [(way, *case) for way in WAYS if way != "triton" for case in meeting(*CASES, of=3)] + [
+    # Without a GPU its kernels are interpreted; tests/kernels/test_triton_attend.py has more on them.
+    pytest.param("triton", *case, marks=pytest.mark.slow)
+    for case in meeting(*CASES)
+]
 
 
 def widest(backend):
     """The most exact dtype of a backend."""
-    return DTYPES.get(backend, [torch.float64])[0]
+    return NARROW.get(backend, DTYPES)[0]
 
 
 @cache
-def by_the_loop(shape, is_causal, mask, bias):
+def by_the_loop(mask, bias, shape, is_causal):
     tensors = inputs(SHAPES[shape]) + bias_for(bias, SHAPES[shape])
     options = {"mask": mask_for(mask, SHAPES[shape]), "causal": is_causal}
-    return run(partial(attend, backend="loop"), tensors, **options)
+    return exact(partial(attend, backend="loop"), tensors, **options)
 
 
-@pytest.mark.parametrize("way", [pytest.param(name, marks=SLOW.get(name, ())) for name in WAYS])
-@pytest.mark.parametrize("is_causal", [False, True], ids=["full", "causal"])
-@pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("bias", BIASES)
-@pytest.mark.parametrize("shape", SHAPES)
-def test_backend_equals_the_loop(way, is_causal, mask, bias, shape):
+@pytest.mark.parametrize(("way", "mask", "bias", "shape", "is_causal"), ROWS)
+def test_backend_equals_the_loop(way, mask, bias, shape, is_causal):
     options = {"mask": mask_for(mask, SHAPES[shape]), "causal": is_causal}
-    expected = by_the_loop(shape, is_causal, mask, bias)
-    for dtype in DTYPES.get(way, BOUNDS):
+    expected = by_the_loop(mask, bias, shape, is_causal)
+    for dtype in NARROW.get(way, DTYPES):
         added = [x.to(dtype) for x in bias_for(bias, SHAPES[shape])]
         assert_same(run(WAYS[way], inputs(SHAPES[shape], dtype) + added, **options), expected, dtype)
 
@@ -96,7 +109,7 @@ def test_large_scores_do_not_overflow(backend):
     assert out.isfinite().all()
 
 
-@pytest.mark.parametrize("backend", [name for name in BACKENDS if name not in DTYPES])
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name not in NARROW])
 def test_gradcheck(backend):
     leaves = [t.requires_grad_() for t in inputs((1, 2, 1, 2, 3, 2, 2))]
     assert torch.autograd.gradcheck(lambda q, k, v: attend(q, k, v, causal=True, backend=backend), leaves)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from attention_cases import assert_same, bias_for, inputs, mask_for, run
+from attention_cases import assert_same, bias_for, exact, inputs, mask_for, run
 
 from course.kernels.plain import loop
 
@@ -46,7 +46,7 @@ def extras(kind, shape):
 def test_equals_the_loop(causal, kind, shape):
     mask, bias = extras(kind, shape)
     tensors = inputs(shape) + bias
-    expected = run(loop, tensors, mask=mask, causal=causal)
+    expected = exact(loop, tensors, mask=mask, causal=causal)
     tile = (16, 32) if causal else (32, 16)
     came = run(attend, [x.float() for x in tensors], mask=mask, causal=causal, tile=tile)
     assert_same(came, expected, torch.float32)
@@ -57,7 +57,7 @@ def test_equals_the_loop(causal, kind, shape):
 def test_other_dtypes(dtype, causal):
     mask, bias = extras("both", SHAPES["grouped heads"])
     tensors = inputs(SHAPES["grouped heads"]) + bias
-    expected = run(loop, tensors, mask=mask, causal=causal)
+    expected = exact(loop, tensors, mask=mask, causal=causal)
     came = run(attend, [x.to(dtype) for x in tensors], mask=mask, causal=causal, tile=(16, 16))
     assert_same(came, expected, dtype)
 
@@ -79,7 +79,7 @@ def test_tuning_passes_everything_on(monkeypatch):
     monkeypatch.setattr("course.kernels.triton.tuning.TILES", {"forward": two, "backward": two})
     tensors = inputs((1, 2, 1, 18, 20, 8, 8))
     mask, bias = extras("both", (1, 2, 1, 18, 20, 8, 8))
-    expected = run(loop, tensors + bias, mask=mask, causal=True)
+    expected = exact(loop, tensors + bias, mask=mask, causal=True)
     came = run(attend, tensors + bias, mask=mask, causal=True)
     assert_same(came, expected, torch.float64)
     tuned.cache_clear()
