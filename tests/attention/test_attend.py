@@ -29,10 +29,10 @@ NARROW = {"cpu": (torch.float32,), "triton": (torch.float32, torch.float16)}  # 
 WAYS = {name: partial(attend, backend=name) for name in ("einsum", "sdpa", "cpu", "triton")}
 WAYS["tiled"] = partial(tiled, tile=(2, 3))  # so small that every case has several tiles
 CASES = MASKS, BIASES, SHAPES, (False, True)
-ROWS = [(way, *case) for way in WAYS if way != "triton" for case in meeting(*CASES, of=3)] + [
+ROWS = [(way, *case, None) for way in WAYS if way != "triton" for case in meeting(*CASES, of=3)] + [
     # Without a GPU its kernels are interpreted; tests/kernels/test_triton_attend.py has more on them.
     pytest.param("triton", *case, marks=pytest.mark.slow)
-    for case in meeting(*CASES)
+    for case in meeting(*CASES, NARROW["triton"])
 ]
 
 
@@ -48,11 +48,12 @@ def by_the_loop(mask, bias, shape, is_causal):
     return exact(partial(attend, backend="loop"), tensors, **options)
 
 
-@pytest.mark.parametrize(("way", "mask", "bias", "shape", "is_causal"), ROWS)
-def test_backend_equals_the_loop(way, mask, bias, shape, is_causal):
+@pytest.mark.parametrize(("way", "mask", "bias", "shape", "is_causal", "only"), ROWS)
+def test_backend_equals_the_loop(way, mask, bias, shape, is_causal, only):
+    """In all dtypes that the backend takes, or in one."""
     options = {"mask": mask_for(mask, SHAPES[shape]), "causal": is_causal}
     expected = by_the_loop(mask, bias, shape, is_causal)
-    for dtype in NARROW.get(way, DTYPES):
+    for dtype in [only] if only else NARROW.get(way, DTYPES):
         added = [x.to(dtype) for x in bias_for(bias, SHAPES[shape])]
         assert_same(run(WAYS[way], inputs(SHAPES[shape], dtype) + added, **options), expected, dtype)
 

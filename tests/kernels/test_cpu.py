@@ -139,6 +139,7 @@ def test_other_dtypes_are_refused(dtype):
         attend(*(x.to(dtype) for x in inputs(SHAPES["square"])), **PLAIN)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_product_of_the_lengths():
     """In a process of its own, whose largest size is read at the end: 8192² numbers are 256 MB."""
     script = (

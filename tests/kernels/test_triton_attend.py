@@ -3,6 +3,7 @@
 import pytest
 import torch
 from attention_cases import assert_same, bias_for, exact, inputs, mask_for, run
+from combinations import meeting
 
 from course.kernels.plain import loop
 
@@ -40,10 +41,12 @@ def extras(kind, shape):
     return mask_for(masks[kind], shape), bias_for(biases[kind], shape)
 
 
-@pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
-@pytest.mark.parametrize("kind", ["plain", "mask", "both"])
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_equals_the_loop(causal, kind, shape):
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("shape", "kind", "causal"), meeting(SHAPES, ("plain", "mask", "both"), (False, True))
+)
+def test_equals_the_loop(shape, kind, causal):
+    shape = SHAPES[shape]
     mask, bias = extras(kind, shape)
     tensors = inputs(shape) + bias
     expected = exact(loop, tensors, mask=mask, causal=causal)
@@ -52,8 +55,8 @@ def test_equals_the_loop(causal, kind, shape):
     assert_same(came, expected, torch.float32)
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
-@pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
+@pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "causal"), [(torch.float64, True), (torch.float16, False)])
 def test_other_dtypes(dtype, causal):
     mask, bias = extras("both", SHAPES["grouped heads"])
     tensors = inputs(SHAPES["grouped heads"]) + bias
