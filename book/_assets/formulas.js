@@ -14,24 +14,27 @@ if (window.MathJax)
 
 // Sets again what is too wide, as on a phone: each part of a row of formulas on a line of its own; if that is not
 // enough, each link of a chain of equalities as well. What still does not fit stays whole and scrolls.
+// All formulas go through a step together, because to measure one after each change lays out the page each time.
 function breakWide() {
   const page = MathJax.startup.document;
-  const set = (item, tex) => {
-    item.math = tex;
-    item.rerender(page, MathJax._.core.MathItem.STATE.COMPILED);
+  const set = (items, tex) => {
+    for (const { item, whole } of items) {
+      item.math = tex(whole) || whole;
+      item.state(MathJax._.core.MathItem.STATE.COMPILED - 1);
+    }
+    page.processed.reset();
+    page.processed.set("findMath");
+    page.render();
+    return items.filter(wide);
   };
-  const wide = ({ typesetRoot: box }) => box.scrollWidth > box.clientWidth + 1;
-  for (const item of [...page.math].filter((each) => each.display && wide(each))) {
-    const whole = item.math;
-    const fits = [rows(parts(whole)), rows(parts(whole).flatMap(links))].some((tex) => {
-      if (tex !== item.math) set(item, tex);
-      return !wide(item);
-    });
-    if (!fits) set(item, whole);
-  }
+  const wide = ({ item: { typesetRoot: box } }) => box.scrollWidth > box.clientWidth + 1;
+  let left = [...page.math].filter((item) => item.display).map((item) => ({ item, whole: item.math })).filter(wide);
+  left = set(left, (tex) => rows(parts(tex)));
+  left = set(left, (tex) => rows(parts(tex).flatMap(links)));
+  set(left, (tex) => tex);
 }
 
-const rows = (lines) => (lines.length > 1 ? `\\begin{aligned}${lines.join("\\\\[0.4em]")}\\end{aligned}` : lines[0]);
+const rows = (lines) => lines.length > 1 && `\\begin{aligned}${lines.join("\\\\[0.4em]")}\\end{aligned}`;
 const parts = (tex) => split(tex, /^\\q?quad$/).map(([, part]) => `&${part}`).filter((line) => line.trim() !== "&");
 
 function links(part) {
