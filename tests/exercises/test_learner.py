@@ -25,7 +25,7 @@ def stopped(kit, chapter, tmp_path_factory):
     (folder / "list.ipynb").write_text("[]", encoding="utf-8")
     unknown = kit.filled() | {"metadata": {"course": {"exercises": "nowhere"}}}
     (folder / "unknown.ipynb").write_text(json.dumps(unknown), encoding="utf-8")
-    return kit.graded(folder, "-p", "shared_kernel", "--course-timeout", "4")
+    return kit.graded(folder, "--course-timeout", "4")
 
 
 def test_endless_loops_are_stopped_and_the_rest_is_judged(stopped):

@@ -1,6 +1,7 @@
 """A pytest plugin: the notebooks of a run share one kernel, which forgets in between what they did.
 
-A kernel costs two seconds of processor time, most of them to load torch.
+A kernel costs two seconds of processor time, most of them to load torch. Cells must end: a kernel that is
+stopped to end a loop would go on.
 """
 
 from __future__ import annotations
