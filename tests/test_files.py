@@ -17,9 +17,9 @@ from course import files
 # A disk that is full after 1,000 bytes, as a process sees it.
 FULL = """
 import resource, signal, sys
+from course import files  # first: Python would keep a compiled module that is cut short
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-from course import files
 try:
     files.write(sys.argv[1], "new" * 1000)
 except files.NotWritten as error:
