@@ -11,6 +11,8 @@ import nbformat
 import notebooks
 import pytest
 import refresh
+from agreement import Agreement
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 CHAPTER = notebooks.BOOK / "intro.ipynb"  # the one that runs in a moment
@@ -97,6 +99,23 @@ def test_a_full_disk_leaves_the_notebook_as_it_was(
     assert "cannot be written: No space left on device." in capsys.readouterr().err
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == ["chapter.ipynb"]
+
+
+def measured(source: str, said: str, measured: bool | str) -> NotebookNode:
+    cell = new_code_cell(source, metadata={"course": {"measured": measured}})
+    cell.outputs = [nbformat.v4.new_output("stream", text=said)]
+    return cell
+
+
+def test_a_measurement_stays_until_its_code_changes() -> None:
+    old, now = measured("time()", "1 s", True), measured("time()", "2 s", True)
+    refresh._keep(now, old, Agreement(measured=True))
+    assert now.outputs == old.outputs
+    code = now.metadata.course.measured
+    changed = measured("time(2)", "3 s", code)
+    refresh._keep(changed, now, Agreement(measured=True))
+    assert changed.outputs[0].text == "3 s"
+    assert changed.metadata.course.measured not in (True, code)
 
 
 def test_generated_exercises_are_not_refreshed(capsys: pytest.CaptureFixture[str]) -> None:
