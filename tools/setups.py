@@ -85,7 +85,7 @@ def renamed(folder: Path) -> str:
 def wheel(folder: Path) -> str:
     base = folder / "tests"
     run(*PYTEST, "tests/test_wheel.py", f"--basetemp={base}", cwd=notebooks.ROOT)
-    (python,) = base.glob("*/env/bin/python")
+    python = next(base.glob("*/env/bin/python"))
     chapter = notebooks.BOOK / "attention" / "scaled_dot_product.ipynb"
     return last(run(python, "-c", RUN_CELLS, chapter, cwd=folder, PYTHONPATH=""))
 
