@@ -180,12 +180,17 @@ def other_serif(route, name: str) -> None:
     route.fulfill(response=response, body=text.replace('"Course Serif"', f'"{name}", {name}'))
 
 
-def test_an_edge_is_shaded_where_more_is_to_come(page, site: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("exercises/softmax", "div.cell_input pre"), ("appendix/notation", ":has(> table)")],
+)
+def test_an_edge_is_shaded_where_more_is_to_come(page, site: str, name: str, what: str) -> None:
     """Pixels of the box itself: of both edges the one with more behind it differs from the ground."""
     page.set_viewport_size(PHONE)
-    page.goto(f"{site}book/exercises/softmax.html")
+    page.goto(f"{site}book/{name}.html")
     page.evaluate("probes.settle()")
-    box = page.locator("div.cell_input pre").first
+    wide = page.evaluate_handle(f"probes.scrolling().find((node) => node.matches('{what}'))")
+    box = wide.as_element()
     for theme in ("light", "dark"):
         page.evaluate(f"probes.choose('{theme}')")
         box.evaluate("(node) => (node.scrollLeft = 0)")
