@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from course.exercises import Exercise, Mistake
+from course.exercises import Exercise
 from course.grading.diagnosis import diagnose
 
 
