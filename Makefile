@@ -18,7 +18,7 @@ export OMP_NUM_THREADS := 1
 SETTING := default avx2 threads
 VECTORS := import torch; print(torch.backends.cpu.get_cpu_capability().lower())
 
-.PHONY: help setup moved book serve lab test check portable chromium lint format refresh tidy exercises generated clean
+.PHONY: help setup moved book serve lab test check portable elsewhere chromium lint format refresh tidy exercises generated clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
@@ -47,13 +47,9 @@ moved:
 	@echo "This folder was moved or copied, or its Python is gone: .venv is made anew."
 	@rm -rf .venv
 
-book: $(READY) _build/.machine ## build the book, strictly: a warning is an error
-	@.venv/bin/jupyter-book build . -W -n --keep-going -q || { rm -rf _build/.doctrees; exit 1; }
+book: $(READY) ## build the book, strictly: a warning is an error
+	@$(PY) tools/build.py
 	@echo "The book: file://$(CURDIR)/$(HTML)/index.html (or: make serve)"
-
-# Sphinx notices changed pages and settings by itself, but not changed extensions and pages of source code.
-_build/.machine: requirements.txt $(wildcard tools/sphinx_ext/*.py) $(shell find src -name "*.py")
-	@rm -rf _build && mkdir -p _build && touch $@
 
 serve: book ## serve the built book and print its address
 	@$(PY) tools/serve.py $(HTML)
@@ -78,6 +74,9 @@ portable-%: $(READY)
 	@export ATEN_CPU_CAPABILITY=$*; \
 	if [ "$$($(PY) -c '$(VECTORS)' 2>/dev/null)" != $* ]; then echo "This machine cannot compute with $*: left out."; \
 	else set -x; $(PYTEST) $(NBVAL) $(NOTEBOOKS); fi
+
+elsewhere: $(READY) ## other people's computers, as far as one machine can be them: make elsewhere WORDS="disk compiler"
+	@$(PY) tools/elsewhere.py $(WORDS)
 
 chromium:
 	@if ! command -v chromium >/dev/null; then \

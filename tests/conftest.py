@@ -24,6 +24,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+def pytest_runtest_setup() -> None:
+    """Random numbers without a generator are the same whichever tests ran before."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def book() -> Path:
     """The folder of the built book; built now if it is not there (`make test` builds it first)."""

@@ -17,9 +17,9 @@ from course import files
 # A disk that is full after 1,000 bytes, as a process sees it.
 FULL = """
 import resource, signal, sys
+from course import files  # first: Python would keep a compiled module that is cut short
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
-from course import files
 try:
     files.write(sys.argv[1], "new" * 1000)
 except files.NotWritten as error:
@@ -123,11 +123,12 @@ def test_an_interrupt_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert names(tmp_path) == ["a.txt"]
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="nothing is protected from this user")
 def test_a_protected_file_or_folder_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     path.chmod(0o444)
+    if os.access(path, os.W_OK):
+        pytest.skip("nothing is protected from this user")
     with pytest.raises(files.NotWritten, match="Permission denied"):
         files.write(path, "new")
     assert path.read_text() == "old"
@@ -143,8 +144,8 @@ def test_where_a_folder_cannot_be_made_it_is_one_sentence(tmp_path: Path) -> Non
     with pytest.raises(files.NotWritten, match=r"a\.txt cannot be written: [\w ]+\.$"):
         files.write(path, "new")
     with (
-        pytest.raises(files.NotWritten, match=r"\.lock cannot be written: [\w ]+\.$"),
-        files.alone(path / ".lock"),
+        pytest.raises(files.NotWritten, match=r"^The folder .*file cannot be written: [\w ]+\.$"),
+        files.alone(path),
     ):
         pass
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
+import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -18,7 +20,14 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["project"]
-DECLARED = {canonicalize_name(Requirement(text).name): Requirement(text) for text in PROJECT["dependencies"]}
+
+
+def by_name(texts: Iterable[str]) -> dict[str, Requirement]:
+    return {canonicalize_name(Requirement(text).name): Requirement(text) for text in texts}
+
+
+DECLARED = by_name(PROJECT["dependencies"])
+EXTRA = by_name(PROJECT["optional-dependencies"]["chapters"])
 STARTED = {"ipykernel"}
 """Declared though nothing imports it: the kernel in which exercises are checked."""
 
@@ -29,29 +38,52 @@ NEWEST = "3.13.0"
 def pins(name: str) -> dict[str, Requirement]:
     """The requirements that a file pins, by the names of their projects."""
     lines = (ROOT / name).read_text("utf8").splitlines()
-    pinned = [Requirement(line) for line in lines if re.match(r"\w", line)]
-    return {canonicalize_name(requirement.name): requirement for requirement in pinned}
+    return by_name(line for line in lines if re.match(r"\w", line))
 
 
-def imported(folder: Path) -> Iterator[str]:
-    """The names at the top of all that the files of a folder import, now or later."""
-    for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf8"))):
-            if isinstance(node, ast.Import):
-                yield from (alias.name.partition(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                yield node.module.partition(".")[0]
+@functools.cache
+def projects() -> dict[str, str]:
+    """The projects that brought what can be imported here."""
+    found = metadata.packages_distributions()
+    return {name: canonicalize_name(names[0]) for name, names in found.items()}
+
+
+def imported(sources: Iterable[str]) -> set[str]:
+    """The projects from which code imports, at once or later; the standard library does not count."""
+    names = set()
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module.partition(".")[0])
+    return {projects().get(name, name) for name in names - sys.stdlib_module_names - {"course"}}
+
+
+def code(folder: Path) -> Iterator[str]:
+    """The code cells of the notebooks of a folder."""
+    for path in folder.rglob("*.ipynb"):
+        for cell in json.loads(path.read_text("utf8"))["cells"]:
+            if cell["cell_type"] == "code":
+                yield "".join(cell["source"])
 
 
 def test_the_package_declares_what_it_imports_and_nothing_else() -> None:
-    names = set(imported(ROOT / "src" / "course")) - sys.stdlib_module_names - {"course"}
-    projects = metadata.packages_distributions()
-    assert {canonicalize_name(projects.get(name, [name])[0]) for name in names} | STARTED == set(DECLARED)
+    sources = [path.read_text("utf8") for path in (ROOT / "src" / "course").rglob("*.py")]
+    assert imported(sources) | STARTED == set(DECLARED)
+
+
+def test_exercises_need_nothing_else() -> None:
+    for folder in ("exercises", "solutions"):
+        assert imported(code(ROOT / "book" / folder)) <= set(DECLARED)
+
+
+def test_chapters_need_the_extra_and_nothing_else() -> None:
+    assert imported(code(ROOT / "book")) - set(DECLARED) == set(EXTRA)
 
 
 def test_what_is_declared_is_pinned_within_its_bounds() -> None:
     pinned = pins("constraints.txt") | pins("requirements.txt")
-    for name, requirement in DECLARED.items():
+    for name, requirement in (DECLARED | EXTRA).items():
         version = str(pinned[name].specifier).removeprefix("==")
         assert requirement.specifier.contains(version), name
         assert str(requirement.marker) == str(pinned[name].marker), name

@@ -10,12 +10,12 @@ var Scorer = {
   term: 5,
   partialTerm: 2,
 
-  // A page whose title has all words of the query comes first, the one with the fewest other words before the rest.
+  // A page whose title has all words of the query comes first; the less else its title says, the earlier.
   score([page, title, anchor, description, score]) {
-    const words = (text) => text.toLowerCase().match(/[\p{Letter}\p{Number}]+/gu) ?? [];
-    const asked = words(new URLSearchParams(location.search).get("q") ?? "");
-    const named = words(title);
-    const matches = asked.length && asked.every((each) => named.some((word) => word.startsWith(each)));
-    return matches && !anchor && !description ? score + (1000 * asked.length) / named.length : score;
+    const letters = (text) => text.toLowerCase().match(/\p{Letter}+/gu) ?? [];
+    const asked = letters(new URLSearchParams(location.search).get("q") ?? "");
+    const named = letters(title.replace(/<[^>]*>/g, "")).join("");
+    const matches = asked.length && asked.every((word) => named.includes(word));
+    return matches && !anchor && !description ? score + (1000 * asked.join("").length) / named.length : score;
   },
 };

@@ -74,7 +74,9 @@ def alone(path: Path) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
     except OSError as error:
-        raise NotWritten(f"{path} cannot be written: {error.strerror}.") from error
+        raise NotWritten(
+            f"The folder {path.parent} cannot be written: {error.strerror}."
+        ) from error
     with file:
         # Some network disks know no locks: then two processes at once may disturb each other.
         with contextlib.suppress(OSError):

@@ -4,23 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from multi_head_cases import BATCH, D_CONTEXT, D_MODEL, HEADS, S, T, layer, normal
 from torch import nn
 
 from course.attention import MultiHeadAttention, attend, merge_heads, split_heads
-
-BATCH, T, S, D_MODEL, D_CONTEXT, HEADS = 2, 5, 7, 12, 10, 3
-
-
-def normal(*shape, seed=0, dtype=torch.float64):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
-
-
-def layer(*sizes, seed=0, **options):
-    module = MultiHeadAttention(*sizes, generator=torch.Generator().manual_seed(seed), **options).double()
-    for i, (name, parameter) in enumerate(module.named_parameters()):
-        if name.endswith("bias"):
-            nn.init.normal_(parameter, generator=torch.Generator().manual_seed(i))
-    return module
 
 
 def torch_layer(*, bias=True, width=D_MODEL):
@@ -226,76 +213,6 @@ def test_initial_weights_come_from_the_generator_alone():
     for linear, width in ((wide.w_q, 256), (wide.w_k, 64), (wide.w_v, 64), (wide.w_o, 256)):
         assert linear.weight.var().item() * width == pytest.approx(1, rel=0.05)
         assert (linear.bias == 0).all()
-
-
-@pytest.mark.parametrize(
-    ("sizes", "options", "says"),
-    [
-        ((10, 3), {}, "d_model must be a multiple of n_heads = 3 unless d_head is given, but got 10"),
-        ((12, 4, 3), {}, "n_kv_heads must divide n_heads = 4, but got 3"),
-        ((12, 4, 8), {}, "n_kv_heads must divide n_heads = 4, but got 8"),
-        ((12, 0), {}, "n_heads must be a positive integer, but got 0"),
-        ((12, 3), {"d_head": -1}, "d_head must be a positive integer, but got -1"),
-    ],
-)
-def test_sizes_that_do_not_fit(sizes, options, says):
-    with pytest.raises(ValueError, match=f"^MultiHeadAttention: {says}"):
-        MultiHeadAttention(*sizes, **options)
-
-
-def test_sizes_of_a_wrong_type():
-    with pytest.raises(TypeError, match="MultiHeadAttention: d_model must be a positive integer, but got"):
-        MultiHeadAttention(2.5, 1)
-    with pytest.raises(TypeError, match="MultiHeadAttention: bias must be True or False, but got 1"):
-        MultiHeadAttention(4, 1, bias=1)
-
-
-@pytest.mark.parametrize(
-    ("x", "context", "options", "says"),
-    [
-        (normal(2, 5, 11), None, {}, r"x must be 12 wide, but its shape is \(2, 5, 11\)"),
-        (normal(2, 5, 12), normal(2, 7, 12), {}, r"context must be 10 wide, but its shape is \(2, 7, 12\)"),
-        (normal(2, 5, 12), normal(3, 7, 10), {}, r"context has batch = \(3,\) .* but x has batch = \(2,\)"),
-        (normal(2, 5, 12), None, {}, r"context must be 10 wide"),
-        (
-            normal(2, 5, 12),
-            normal(2, 7, 10),
-            {"mask": torch.ones(2, 5, 7, dtype=torch.bool)},
-            r"mask must have 2 axes, \(query, key\), or 4, .* but its shape is \(2, 5, 7\)",
-        ),
-        (
-            normal(2, 5, 12),
-            normal(2, 7, 10),
-            {"mask": torch.ones(5, 6, dtype=torch.bool)},
-            "mask has key = 6",
-        ),
-        (normal(12), None, {}, r"x must have at least 2 axes"),
-    ],
-)
-def test_inputs_that_do_not_fit(x, context, options, says):
-    with pytest.raises(ValueError, match=f"^MultiHeadAttention: .*{says}"):
-        layer(D_MODEL, HEADS, d_context=D_CONTEXT)(x, context, **options)
-
-
-def test_inputs_of_a_wrong_type():
-    module = layer(D_MODEL, HEADS)
-    with pytest.raises(TypeError, match=r"x must be torch\.float64 like the weights, but is torch\.float32"):
-        module(normal(2, 5, 12, dtype=torch.float32))
-    with pytest.raises(TypeError, match=r"mask must be a bool tensor, but its dtype is torch\.float64"):
-        module(normal(2, 5, 12), mask=torch.ones(5, 5, dtype=torch.float64))
-    with pytest.raises(TypeError, match=r"x must be a torch\.Tensor"):
-        module([[1.0]])
-
-
-def test_torch_modules_that_have_no_counterpart():
-    for options in ({"kdim": 3, "vdim": 4}, {"add_bias_kv": True}, {"add_zero_attn": True}):
-        with pytest.raises(ValueError, match="must have kdim = vdim and no extra keys, but got"):
-            MultiHeadAttention.from_torch(nn.MultiheadAttention(4, 2, **options))
-
-
-def test_a_width_that_cannot_be_split():
-    with pytest.raises(ValueError, match=r"split_heads: the width of x must be a multiple of n_heads = 5"):
-        split_heads(normal(2, 3, 12), 5)
 
 
 def test_bias_scale_and_turn_reach_the_scores():

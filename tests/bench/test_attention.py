@@ -85,6 +85,7 @@ def test_a_plan_that_cannot_be_carried_out_is_refused(options, said):
         Plan(**options)
 
 
+@pytest.mark.slow
 def test_memory_of_a_process_of_its_own():
     """The naive way holds at least one matrix of 1024² numbers, 4 MiB, and its gradients more."""
     forward = extra_memory("naive", 1024, causal=False, backward=False, width=16)

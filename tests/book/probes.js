@@ -9,6 +9,31 @@ window.probes = {
     await Promise.all([...document.images].map((image) => image.decode().catch(() => null)));
   },
 
+  // All that a desk shows, in both themes. Hints are open from the start: one layout of the page is enough.
+  desk(readable) {
+    document.querySelectorAll("details").forEach((each) => (each.open = true));
+    const seen = { scrolling: probes.scrolling().map(probes.outline) };
+    for (const name of ["unreadMath", "wideFormulas", "poorFigures", "characters"]) seen[name] = probes[name]();
+    seen.wide = probes.stickingOut();
+    for (const theme of ["light", "dark"]) {
+      probes.choose(theme);
+      seen[theme] = probes.faint(readable);
+      seen[`${theme} figures`] = probes.grounds();
+    }
+    return seen;
+  },
+
+  // All that is looked at after the window became that of a phone.
+  async phone() {
+    await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))); // formulas are set anew
+    return { narrow: probes.stickingOut(), uncued: probes.uncued(), hiddenNumbers: probes.hiddenNumbers() };
+  },
+
+  outline: (node) => node.outerHTML.slice(0, 120),
+
+  // The boxes of the article; the shapes of which formulas and drawings are made lie inside such boxes.
+  boxes: () => document.querySelectorAll(".bd-article *:not(mjx-container *, svg *)"),
+
   // What sticks out to the right of the window although nothing around it scrolls or hides it.
   stickingOut() {
     const width = document.documentElement.clientWidth;
@@ -17,11 +42,75 @@ window.probes = {
         if (getComputedStyle(up).overflowX !== "visible") return true;
       return false;
     };
-    const out = [...document.querySelectorAll(".bd-article *")].filter(
-      (node) => node.getBoundingClientRect().right > width + 1 && !held(node),
-    );
+    const out = [...probes.boxes()].filter((node) => node.getBoundingClientRect().right > width + 1 && !held(node));
     const sideways = document.documentElement.scrollWidth > width + 1 ? ["the page scrolls sideways"] : [];
-    return sideways.concat(out.slice(0, 3).map((node) => node.outerHTML.slice(0, 120)));
+    return sideways.concat(out.slice(0, 3).map(probes.outline));
+  },
+
+  // What is wider inside than outside and does not show all of itself.
+  scrolling: () =>
+    [...probes.boxes()].filter(
+      (node) =>
+        node.scrollWidth > node.clientWidth + 1 && node.clientWidth && getComputedStyle(node).overflowX !== "visible",
+    ),
+
+  // What is cut without a shade at the edge that says so, or cannot be scrolled.
+  uncued: () =>
+    probes
+      .scrolling()
+      .filter((node) => {
+        const style = getComputedStyle(node);
+        return !/auto|scroll/.test(style.overflowX) || !style.backgroundAttachment.startsWith("local, local, scroll");
+      })
+      .map(probes.outline),
+
+  // Numbers of formulas that the window does not show.
+  hiddenNumbers: () =>
+    [...document.querySelectorAll(".bd-article .eqno")]
+      .filter((node) => {
+        const { left, right, width } = node.getBoundingClientRect();
+        return !width || left < 0 || right > document.documentElement.clientWidth;
+      })
+      .map((node) => node.textContent),
+
+  // The widths of formulas in em of the text around them, by their source.
+  widths: () =>
+    [...MathJax.startup.document.math].map(({ math, typesetRoot: box }) => [
+      math,
+      box.querySelector("svg").getBoundingClientRect().width / parseFloat(getComputedStyle(box.parentElement).fontSize),
+    ]),
+
+  // The characters that the page sets in each family of fonts. Chinese ones are left to the reader's system.
+  characters() {
+    const found = {};
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let text = walker.nextNode(); text; text = walker.nextNode()) {
+      const node = text.parentElement;
+      if (!text.data.trim() || node.closest("script, style, mjx-container")) continue;
+      const family = probes.like(node, "family", () => getComputedStyle(node).fontFamily);
+      found[family] ??= new Set();
+      for (const character of text.data) found[family].add(character);
+    }
+    const chosen = ([family, set]) => [family, [...set].join("").replace(/[\p{Script=Han}\u3000-\u303f\uff00-\uffef\s]/gu, "")];
+    return Object.fromEntries(Object.entries(found).map(chosen));
+  },
+
+  // The answer for a node, asked once for all nodes with the same tags and classes up to the root.
+  like(node, question, ask) {
+    const answers = (probes.answers ??= new Map());
+    const paths = (probes.paths ??= new WeakMap());
+    const path = (each) => {
+      if (!each) return "";
+      if (!paths.has(each)) {
+        const stripe = each.tagName === "TR" ? each.rowIndex % 2 : "";
+        const style = each.getAttribute("style") ?? "";
+        paths.set(each, `${path(each.parentElement)}>${each.tagName}.${each.getAttribute("class")}${stripe}${style}`);
+      }
+      return paths.get(each);
+    };
+    const key = `${question} ${document.documentElement.dataset.theme} ${path(node)}`;
+    if (!answers.has(key)) answers.set(key, ask());
+    return answers.get(key);
   },
 
   // Formulas left as source, and what MathJax could not read.
@@ -84,22 +173,31 @@ window.probes = {
     const chosen =
       ".bd-article :is(h1, h2, h3, p, li, td, th, figcaption, summary, a, code, pre, pre span, .caption-text), " +
       ".bd-sidebar-primary a, .bd-sidebar-secondary a, .prev-next-area a, .bd-footer-content p";
+    const ratio = (node) => {
+      const colours = [luminance(numbers(getComputedStyle(node).color)), luminance(ground(node))];
+      const [high, low] = colours.sort((a, b) => b - a);
+      return (high + 0.05) / (low + 0.05);
+    };
     const found = {};
     for (const node of document.querySelectorAll(chosen)) {
       const says = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent.trim());
-      if (!says || !node.getClientRects().length || node.closest(".course-explorer")) continue;
-      const colour = getComputedStyle(node).color;
-      const [high, low] = [luminance(numbers(colour)), luminance(ground(node))].sort((a, b) => b - a);
-      const ratio = (high + 0.05) / (low + 0.05);
-      if (ratio < limit)
-        found[`${node.tagName}.${node.className} ${colour}`] =
-          `${ratio.toFixed(2)}: ${node.textContent.trim().slice(0, 30)}`;
+      if (!says || node.closest(".course-explorer")) continue;
+      const seen = probes.like(node, "contrast", () => (node.checkVisibility() ? ratio(node) : Infinity));
+      if (seen < limit)
+        found[`${node.tagName}.${node.className} ${getComputedStyle(node).color}`] =
+          `${seen.toFixed(2)}: ${node.textContent.trim().slice(0, 30)}`;
     }
     return found;
   },
 
-  openEverything() {
-    document.querySelectorAll("details").forEach((each) => (each.open = true));
+  // Text in a family of fonts, to ask the browser which fonts it takes for it.
+  async write([family, text]) {
+    document.querySelector("#specimen")?.remove();
+    const specimen = document.body.appendChild(document.createElement("div"));
+    Object.assign(specimen, { id: "specimen", textContent: text });
+    specimen.style.fontFamily = family;
+    specimen.getBoundingClientRect();
+    await document.fonts.ready;
   },
 
   choose(theme) {

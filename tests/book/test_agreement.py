@@ -80,17 +80,18 @@ def test_a_stated_tolerance_is_kept() -> None:
     assert not absolute.texts("3 of 0.14", "4 of 0.10")
 
 
-def test_a_measurement_agrees_whatever_it_measures_but_not_with_other_words() -> None:
-    measured = Agreement(measured=True)
-    assert measured.texts("12 times as fast, 3.5 ns", "8 times as fast, 11.25 ns")
-    assert not measured.texts("12 times as slow", "12 times as fast")
-    assert measured.figures(curve() + "<g/>", curve())
+def test_a_measurement_always_agrees() -> None:
+    one, other = (new_output("stream", text=text) for text in ("12 times as fast", "3 wrong: a, b, c"))
+    assert settle([one, one], [other], Agreement(measured=True)) == [other]
+    assert settle([one], [], Agreement(measured=True)) == [one]
 
 
 def test_the_cell_states_its_tolerance_before_the_notebook() -> None:
     notebook = new_notebook(metadata={"course": {"covers": [], "rtol": 1e-3, "pixels": 2}})
     cell = new_code_cell(metadata={"course": {"rtol": 1e-2}})
     assert Agreement.of(cell, notebook) == Agreement(rtol=1e-2, pixels=2)
+    cell.metadata.course.measured = "0123456789abcdef"
+    assert Agreement.of(cell, notebook).measured
     assert Agreement.of(new_code_cell(), new_notebook()) == Agreement()
 
 

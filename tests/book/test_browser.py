@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
+import html
+import io
+import os
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+from urllib.parse import quote, unquote, urldefrag, urlsplit
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 TOC = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text("utf8"))
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 900}
 READABLE = 4.5
+TAG = re.compile(r"<[a-z][^<>]*>", re.DOTALL)
 PROBES = Path(__file__).with_name("probes.js")
 
 
-class Links(HTMLParser):
-    """The targets that a page offers and the links that it makes."""
+def tags(text: str) -> list[str]:
+    """The tags of a page, without what its scripts say."""
+    return TAG.findall(re.sub(r"(<script[^>]*>).*?</script>", r"\1", text, flags=re.DOTALL))
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.anchors: set[str] = set()
-        self.links: list[str] = []
-        self.feed(text)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        self.anchors |= {value for key in ("id", "name") if (value := attributes.get(key))}
-        link = attributes.get("src" if tag in ("img", "script") else "href")
-        if link and tag in ("a", "img", "script", "link"):
-            self.links.append(link)
+def values(tags: list[str], *names: str) -> set[str]:
+    """The values that tags give to attributes."""
+    attribute = re.compile(rf' (?:{"|".join(names)})="([^"]*)"')
+    return {html.unescape(value) for tag in tags for value in attribute.findall(tag)}
 
 
 @pytest.fixture
@@ -54,7 +52,12 @@ def visits(browser, site: str) -> Iterator[dict[str, dict]]:
     for name in TOC:
         noise.clear()
         page.goto(f"{site}{name}.html")
-        seen[name] = look(page) | {"noise": list(noise)}
+        page.evaluate("probes.settle()")
+        seen[name] = page.evaluate(f"probes.desk({READABLE})")
+        page.set_viewport_size(PHONE)
+        seen[name] |= page.evaluate("probes.phone()") | {"noise": list(noise)}
+        page.goto("about:blank")  # a page that is left need not be laid out again
+        page.set_viewport_size(DESK)
     yield seen
     context.close()
 
@@ -72,21 +75,6 @@ def listen(page, home: str) -> list[str]:
     return noise
 
 
-def look(page) -> dict[str, object]:
-    page.set_viewport_size(DESK)
-    page.evaluate("probes.settle()")
-    seen = {name: page.evaluate(f"probes.{name}()") for name in ("unreadMath", "wideFormulas", "poorFigures")}
-    seen["wide"] = page.evaluate("probes.stickingOut()")
-    for theme in ("light", "dark"):
-        page.evaluate(f"probes.choose('{theme}')")
-        seen[theme] = page.evaluate(f"probes.faint({READABLE})")
-        seen[f"{theme} figures"] = page.evaluate("probes.grounds()")
-    page.set_viewport_size(PHONE)
-    page.evaluate("probes.openEverything()")
-    seen["narrow"] = page.evaluate("probes.stickingOut()")
-    return seen
-
-
 @pytest.mark.parametrize(
     ("what", "meaning"),
     [
@@ -99,6 +87,9 @@ def look(page) -> dict[str, object]:
         ("dark figures", "figures on a ground or under a filter of their own"),
         ("unreadMath", "formulas that were not rendered"),
         ("wideFormulas", "displayed formulas that are cut at the right"),
+        ("scrolling", "code, a formula or a table that scrolls sideways on a desk"),
+        ("uncued", "cut on a phone with no shaded edge, or not to be scrolled"),
+        ("hiddenNumbers", "numbers of formulas that a phone does not show"),
         ("poorFigures", "figures not drawn, without a description or without a caption"),
     ],
 )
@@ -108,23 +99,144 @@ def test_no_page_has(visits: dict[str, dict], what: str, meaning: str) -> None:
 
 def test_no_internal_link_is_broken(book: Path) -> None:
     pages = [path for path in book.rglob("*.html") if "_static" not in path.parts]
-    read = {path: Links(path.read_text("utf8")) for path in pages}
+    read = {path: tags(path.read_text("utf8")) for path in pages}
+    anchors = {path: values(read[path], "id", "name") for path in pages}
     broken = set()
-    for path, parsed in read.items():
-        for link in parsed.links:
-            target, anchor = urldefrag(urljoin(path.as_uri(), link))
-            if urlsplit(target).scheme != "file":
+    for path in pages:
+        for link in values(read[path], "href", "src"):
+            address, anchor = urldefrag(link)
+            if urlsplit(address).scheme:
                 continue
-            file = Path(unquote(urlsplit(target).path))
-            here = f"{path.relative_to(book)}: {link}"
-            if not file.exists() or (anchor and file in read and unquote(anchor) not in read[file].anchors):
-                broken.add(here)
+            file = unquote(urlsplit(address).path)
+            target = Path(os.path.normpath(path.parent / file)) if file else path
+            known = anchors.get(target)
+            if not target.exists() or (anchor and known is not None and unquote(anchor) not in known):
+                broken.add(f"{path.relative_to(book)}: {link}")
     assert broken == set()
 
 
-def test_search_finds_a_word(page, site: str) -> None:
-    page.goto(f"{site}search.html?q=softmax")
+@pytest.mark.parametrize(
+    ("query", "chapter"),
+    [
+        ("softmax", "book/attention/softmax"),
+        ("flash attention", "book/efficiency/flash_attention"),
+        ("rotary", "book/positions/rotary"),
+        ("masks", "book/attention/masks"),
+        ("Scaled dot-product attention", "book/attention/scaled_dot_product"),
+    ],
+)
+def test_search_finds_the_chapter_first(page, site: str, query: str, chapter: str) -> None:
+    # The text below each result is fetched from its page, which takes longer than all the rest.
+    page.route(
+        "**/*", lambda route: route.abort() if route.request.resource_type == "fetch" else route.continue_()
+    )
+    page.goto(f"{site}search.html?q={quote(query)}")
     page.wait_for_selector("#search-results li a", timeout=15_000)
+    assert page.locator("#search-results li a").first.get_attribute("href").startswith(f"{chapter}.html")
+
+
+def test_the_book_brings_its_own_fonts(visits: dict[str, dict], page, site: str) -> None:
+    """Each character of each page, in the fonts asked for there, comes from a font of the book."""
+    used: dict[str, set[str]] = {}
+    for seen in visits.values():
+        for family, characters in seen["characters"].items():
+            used.setdefault(family, set()).update(characters)
+    page.goto(f"{site}{TOC[0]}.html")
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("DOM.enable")
+    devtools.send("CSS.enable")
+    foreign = {}
+    for family, characters in used.items():
+        page.evaluate("probes.write", [family, "".join(sorted(characters))])
+        root = devtools.send("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+        node = devtools.send("DOM.querySelector", {"nodeId": root, "selector": "#specimen"})["nodeId"]
+        fonts = devtools.send("CSS.getPlatformFontsForNode", {"nodeId": node})["fonts"]
+        foreign[family] = [font["familyName"] for font in fonts if not font["isCustomFont"]]
+    assert len(used) >= 3
+    assert {family: names for family, names in foreign.items() if names} == {}
+
+
+def test_formulas_have_the_same_width_on_a_machine_with_other_fonts(page, site: str) -> None:
+    """In em of the text; without the book's fonts the text around them falls back to what the machine has."""
+    chapter = f"{site}book/attention/scaled_dot_product.html"
+    widths = []
+    for serif in ("Course Serif", "monospace"):
+        page.route("**/course.css*", lambda route, serif=serif: other_serif(route, serif))
+        page.goto(chapter)
+        page.evaluate("probes.settle()")
+        widths.append(page.evaluate("probes.widths()"))
+        page.unroute_all()
+    ours, theirs = widths
+    assert len(ours) > 100
+    assert [formula for formula, _ in theirs] == [formula for formula, _ in ours]
+    assert [em for _, em in theirs] == pytest.approx([em for _, em in ours], abs=0.01)
+
+
+def other_serif(route, name: str) -> None:
+    """The style sheet of the book as a machine would see it whose serif is `name`."""
+    response = route.fetch()
+    text = response.text()
+    assert '"Course Serif"' in text
+    route.fulfill(response=response, body=text.replace('"Course Serif"', f'"{name}", {name}'))
+
+
+def test_an_edge_is_shaded_where_more_is_to_come(page, site: str) -> None:
+    """Pixels of the box itself: of both edges the one with more behind it differs from the ground."""
+    page.set_viewport_size(PHONE)
+    page.goto(f"{site}book/exercises/softmax.html")
+    page.evaluate("probes.settle()")
+    box = page.locator("div.cell_input pre").first
+    for theme in ("light", "dark"):
+        page.evaluate(f"probes.choose('{theme}')")
+        box.evaluate("(node) => (node.scrollLeft = 0)")
+        assert edges(box) == (False, True)
+        box.evaluate("(node) => (node.scrollLeft = node.scrollWidth)")
+        assert edges(box) == (True, False)
+
+
+def edges(box) -> tuple[bool, bool]:
+    """Whether the left and the right edge of a box are shaded, seen in its empty line at the top."""
+    with Image.open(io.BytesIO(box.screenshot())) as image:
+        ground, left, right = (image.convert("L").getpixel((x, 3)) for x in (150, 2, image.width - 3))
+    return abs(left - ground) > 20, abs(right - ground) > 20
+
+
+def test_paper_is_white(page, site: str) -> None:
+    """Printed from a dark system: dark ink on white, without what helps only on a screen."""
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{site}book/attention/softmax.html")
+    page.evaluate("probes.settle()")
+    theme = "document.documentElement.dataset.theme"
+    assert page.evaluate(theme) == "dark"
+    page.emulate_media(media="print", color_scheme="dark")
+    page.wait_for_function(f"{theme} === 'light'")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(255, 255, 255)"
+    assert page.evaluate(f"probes.faint({READABLE})") == {}
+    ink = page.evaluate("getComputedStyle(document.querySelector('.bd-article svg g')).fill")
+    assert max(int(part) for part in re.findall(r"\d+", ink)) < 80
+    for part in (".bd-sidebar-primary", ".bd-sidebar-secondary", ".bd-header-article", ".prev-next-area"):
+        assert not page.locator(part).first.is_visible(), part
+    assert page.evaluate("probes.scrolling().map(probes.outline)") == []
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.wait_for_function(f"{theme} === 'dark'")
+
+
+def test_the_sidebar_is_folded(page, site: str) -> None:
+    """Open are the part that is read and no other; solutions are one entry, which opens."""
+    page.goto(f"{site}book/attention/softmax.html")
+    sidebar = page.locator(".bd-sidebar-primary")
+    parts = sidebar.locator("details.part")
+    assert [part.get_attribute("open") is not None for part in parts.all()] == [True] + [False] * (
+        parts.count() - 1
+    )
+    parts.last.locator("> summary").click()
+    solutions = sidebar.locator("li:has(> a[href='../solutions/index.html'])")
+    softmax = solutions.locator("a[href='../solutions/softmax.html']")
+    assert solutions.is_visible()
+    assert not softmax.is_visible()
+    solutions.locator(".toctree-toggle").click()
+    assert softmax.is_visible()
 
 
 def test_the_reader_can_choose_the_dark_theme(page, site: str) -> None:
@@ -154,13 +266,17 @@ def test_hints_are_closed_and_open_on_a_click(page, site: str, book: Path) -> No
     assert hint.locator(":scope > :not(summary)").first.is_visible()
 
 
-def test_mathematics_shows_from_disk(page, book: Path) -> None:
+def test_formulas_and_fonts_show_from_disk(page, book: Path) -> None:
     """Opened as a file, with no server."""
     noise = listen(page, "file:")
     name = next(name for name in TOC if 'class="math' in (book / f"{name}.html").read_text("utf8"))
     page.goto((book / f"{name}.html").as_uri())
     page.evaluate("probes.settle()")
     assert page.evaluate("probes.unreadMath()") == []
+    loaded = page.evaluate(
+        "[...document.fonts].filter((each) => each.status === 'loaded').map((each) => each.family)"
+    )
+    assert {"Course Serif", "Course Sans"} <= {family.strip('"') for family in loaded}
     assert noise == []
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import notebooks
 import pytest
 import yaml
+from build import build
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE_LIMIT = 400_000
@@ -57,6 +60,20 @@ def test_what_all_pages_share_is_light(book: Path) -> None:
     assert sum(sizes.values()) < SHARED_LIMIT, sizes
 
 
+def test_fonts_travel_as_data_with_their_licences(book: Path) -> None:
+    style = (book / "_static" / "fonts.css").read_text("utf8")
+    assert set(re.findall(r"url\(([\w:/]+)", style)) == {"data:font/woff2"}
+    licences = (book / "_static" / "fonts-licence.txt").read_text("utf8")
+    for name in (
+        "Source Serif 4",
+        "Source Sans 3",
+        "Source Code Pro",
+        "SIL OPEN FONT LICENSE",
+        "Bitstream Vera",
+    ):
+        assert name in licences
+
+
 def test_pages_load_nothing_from_a_network(book: Path) -> None:
     found = {
         f"{page.relative_to(book)}: {reference}"
@@ -69,6 +86,42 @@ def test_pages_load_nothing_from_a_network(book: Path) -> None:
 
 def references(page: Path) -> list[str]:
     return [script or link for script, link in LOADED.findall(page.read_text("utf8"))]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A folder that can be built, with what an earlier build left."""
+    (tmp_path / "_config.yml").touch()
+    assert build(tmp_path, python("pathlib.Path('_build/html').mkdir()")) == 0
+    return tmp_path
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", f"import pathlib, time; {code}"]
+
+
+def test_a_build_goes_on_from_a_complete_one(root: Path) -> None:
+    assert build(root, python("assert pathlib.Path('_build/html').exists()")) == 0
+
+
+@pytest.mark.parametrize("ending", ["raise SystemExit(1)", "raise KeyboardInterrupt"])
+def test_a_build_after_one_that_was_broken_off_starts_from_nothing(root: Path, ending: str) -> None:
+    assert build(root, python(ending)) != 0
+    assert build(root, python("assert not pathlib.Path('_build/html').exists()")) == 0
+
+
+def test_a_build_after_a_change_of_the_package_starts_from_nothing(root: Path) -> None:
+    (root / "src").mkdir()
+    (root / "src" / "module.py").touch()
+    assert build(root, python("assert not pathlib.Path('_build/html').exists()")) == 0
+
+
+def test_two_builds_at_once_run_one_after_the_other(root: Path) -> None:
+    alone = python(
+        "pathlib.Path('busy').touch(exist_ok=False); time.sleep(0.2); pathlib.Path('busy').unlink()"
+    )
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(build, [root, root], [alone, alone])) == [0, 0]
 
 
 @pytest.mark.parametrize("url", ["", "https://github.com/owner/name"])

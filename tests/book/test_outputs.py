@@ -29,3 +29,10 @@ def test_no_output_shows_the_digits_of_a_rounding_error(path: Path) -> None:
         for output in cell.get("outputs", []):
             texts = [output.get("text", ""), output.get("data", {}).get("text/plain", "")]
             assert not rounding_errors("\n".join(texts)), f"cell {cell.id}"
+
+
+@pytest.mark.parametrize("path", notebooks.find(), ids=notebooks.label)
+def test_what_is_measured_is_not_said_to_be_compared(path: Path) -> None:
+    for cell in notebooks.read(path).cells:
+        if cell.metadata.get("course", {}).get("measured"):
+            assert "nbval-check-output" not in cell.metadata.get("tags", []), f"cell {cell.id}"

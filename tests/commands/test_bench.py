@@ -11,7 +11,8 @@ from course import bench
 from course.commands.main import main
 
 
-def test_the_command(tmp_path):
+def test_the_command(tmp_path, monkeypatch):
+    monkeypatch.setattr("course.bench.memory.extra_memory", lambda *_, **__: 1.0)  # it starts processes
     target, figure = tmp_path / "numbers.json", tmp_path / "figure.svg"
     sizes = ["--lengths", "32,64", "--memory-lengths", "256", "--heads", "2", "--rounds", "1"]
     files = ["--json", str(target), "--figure", str(figure)]

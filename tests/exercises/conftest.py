@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +14,8 @@ import pytest
 
 from course import bank
 from course.exercises import generate, notebooks
+
+HELPERS = Path(__file__).resolve().parents[1] / "helpers"
 
 BANK = """
 import torch
@@ -166,15 +170,17 @@ def build(folder: Path) -> Path:
 def nbval(folder: Path, *options: str) -> subprocess.CompletedProcess:
     """Run ``pytest --nbval-lax`` in a folder as a learner does, far from this project's settings."""
     command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", *options]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=300)
+    environment = os.environ | {"PYTHONPATH": str(HELPERS)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=300)
 
 
-def graded(folder: Path, *options: str) -> dict[str, dict]:
-    """The plugin's report on the notebooks of a folder, by name of file."""
+def graded(folder: Path, *options: str) -> tuple[dict[str, dict], str]:
+    """The plugin's report on the notebooks of a folder, by name of file, and what pytest prints."""
     target = folder / "report.json"
     ended = nbval(folder, "--course-report", str(target), *options)
     assert target.exists(), ended.stdout + ended.stderr
-    return {Path(path).stem: entry for path, entry in json.loads(target.read_text(encoding="utf-8")).items()}
+    report = json.loads(target.read_text(encoding="utf-8"))
+    return {Path(path).stem: entry for path, entry in report.items()}, ended.stdout
 
 
 @pytest.fixture(scope="session")
@@ -182,6 +188,15 @@ def kit() -> SimpleNamespace:
     """The functions of this file, which tests cannot import."""
     functions = (cell, printed, solutions, find, filled, build, nbval, graded)
     return SimpleNamespace(**{function.__name__: function for function in functions}, right=RIGHT)
+
+
+@pytest.fixture(scope="module")
+def chapter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the chapter, for all tests of a file that run notebooks in another process."""
+    with pytest.MonkeyPatch.context() as patch:
+        home = build(tmp_path_factory.mktemp("set"))
+        patch.setenv("COURSE_NOTEBOOKS", str(home))
+        yield home
 
 
 @pytest.fixture

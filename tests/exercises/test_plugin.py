@@ -1,7 +1,7 @@
 """The plugin judges what plain nbval lets pass, and lets pass what plain nbval refuses wrongly.
 
-Each notebook takes a kernel, so all run in three calls of pytest, one without the plugin and two with it,
-and the tests share what these said.
+All notebooks run in two calls of pytest, one without the plugin and one with it, each with one kernel; the
+tests share what these said.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 import pytest
 
 pytestmark = pytest.mark.slow
+
+SHARED = ("-p", "shared_kernel")
 
 WRONG = "def scores(q, k):\n    return q @ k.mT / q.shape[-1]"
 FAKE = "    print('Exercise 1: correct.')"
@@ -181,18 +183,9 @@ def folder(kit, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chapter(kit, tmp_path_factory):
-    """The chapter's own folder, for all runs of this file."""
-    with pytest.MonkeyPatch.context() as patch:
-        home = kit.build(tmp_path_factory.mktemp("set"))
-        patch.setenv("COURSE_NOTEBOOKS", str(home))
-        yield home
-
-
-@pytest.fixture(scope="module")
 def plain(kit, folder, chapter):
     """Names of notebooks that nbval alone refuses."""
-    ended = kit.nbval(folder, "-p", "no:course", "-rfE", *(f"{name}.ipynb" for name in FOOLED))
+    ended = kit.nbval(folder, *SHARED, "-p", "no:course", "-rfE", *(f"{name}.ipynb" for name in FOOLED))
     assert "INTERNALERROR" not in ended.stdout + ended.stderr
     return set(re.findall(r"^(?:FAILED|ERROR) (\w+)\.ipynb", ended.stdout, re.MULTILINE))
 
@@ -200,7 +193,7 @@ def plain(kit, folder, chapter):
 @pytest.fixture(scope="module")
 def judged(kit, folder, chapter):
     """How the plugin judges each notebook."""
-    return kit.graded(folder)
+    return kit.graded(folder, *SHARED)[0]
 
 
 @pytest.mark.parametrize("name", FOOLED)
@@ -264,62 +257,6 @@ def test_kinds_titles_and_stars_are_reported(judged):
         "state": "right",
         "says": "Exercise 2: correct.",
     }
-
-
-@pytest.fixture(scope="module")
-def stopped(kit, chapter, tmp_path_factory):
-    """Endless loops, a kernel that ends, files that are no notebooks: what pytest prints, and the report."""
-    folder = tmp_path_factory.mktemp("stopped")
-    stubborn = "while True:\n    try:\n        while True: pass\n    except BaseException:\n        pass"
-    endless = {1: stubborn, 2: "def centred(x):\n    while True: pass"}
-    deadly = {1: "def scores(q, k):\n    import os\n    os._exit(1)", 2: "import os\nos._exit(1)"}
-    for name, answers in (("endless", endless), ("deadly", deadly)):
-        text = json.dumps(kit.filled(kit.right | answers))
-        (folder / f"{name}.ipynb").write_text(text, encoding="utf-8")
-    (folder / "garbled.ipynb").write_text('{"cells": [', encoding="utf-8")
-    (folder / "list.ipynb").write_text("[]", encoding="utf-8")
-    unknown = kit.filled() | {"metadata": {"course": {"exercises": "nowhere"}}}
-    (folder / "unknown.ipynb").write_text(json.dumps(unknown), encoding="utf-8")
-    target = folder / "report.json"
-    ended = kit.nbval(folder, "--course-timeout", "4", "--course-report", str(target))
-    report = json.loads(target.read_text(encoding="utf-8"))
-    return ended.stdout, {
-        path.rpartition("/")[2].removesuffix(".ipynb"): entry for path, entry in report.items()
-    }
-
-
-def test_endless_loops_are_stopped_and_the_rest_is_judged(stopped):
-    exercises = stopped[1]["endless"]["exercises"]
-    loop = "was stopped after 4 s: is there a loop that never ends?"
-    assert exercises["1"]["says"] == f"Exercise 1 is not right yet: its cell {loop}"
-    assert exercises["2"]["says"] == f"Exercise 2 is not right yet: your code {loop}"
-    assert exercises["3"]["state"] == "right"
-    assert exercises["4"]["state"] == "waits"
-
-
-def test_a_dead_kernel_is_one_sentence_and_the_rest_is_judged(stopped):
-    exercises = stopped[1]["deadly"]["exercises"]
-    assert "your code ended the kernel" in exercises["1"]["says"]
-    assert "its cell ended the kernel" in exercises["2"]["says"]
-    assert exercises["3"]["state"] == "right"
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("garbled", "is broken: it is not valid JSON"),
-        ("list", "is not a Jupyter notebook"),
-        ("unknown", "There is no chapter called 'nowhere'"),
-    ],
-)
-def test_what_is_no_notebook_is_one_sentence(stopped, name, said):
-    assert said in stopped[1][name]["problem"]
-
-
-def test_pytest_prints_paragraphs_without_stacks(stopped):
-    assert "Traceback" not in stopped[0]
-    assert "Notebook cell execution failed" not in stopped[0]
-    assert "Exercise 2 is not right yet: your code was stopped after 4 s" in stopped[0]
 
 
 def test_one_exercise_can_be_run_alone(kit, chapter, tmp_path):

@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from course.exercises import Exercise
 from course.grading.diagnosis import diagnose
+from course.grading.exercise import Exercise
 
 
 def scores(q, k):

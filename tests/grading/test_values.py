@@ -9,8 +9,8 @@ import pytest
 import sympy
 import torch
 
-from course.exercises import Exercise
 from course.grading.diagnosis import diagnose
+from course.grading.exercise import Exercise
 
 
 def value(reference, **options):

@@ -45,6 +45,7 @@ def test_build_takes_a_file(empty_cache, tmp_path):
     assert build(path).answer() == 42
 
 
+@pytest.mark.slow
 def test_two_processes_build_at_once(empty_cache):
     script = f"from course.kernels.cpu.build import build; assert build('''{SOURCE}''').answer() == 42"
     both = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(2)]

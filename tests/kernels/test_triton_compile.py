@@ -6,14 +6,25 @@ pytest.importorskip("triton", reason="Triton is published for Linux only")
 
 from course.kernels.triton.compile import KERNELS, Request, compile
 
+pytestmark = pytest.mark.slow  # it starts a process that compiles
 SHARED = {80: 163 * 1024, 90: 227 * 1024}
 """What a program may take at most."""
 
+PLAIN = [Request(name, arch, tile=(64, 64), warps=4, stages=2) for name in KERNELS for arch in SHARED]
+OTHERS = [
+    Request(name, 80, dtype=dtype, width=40, extras=True, tile=(32, 32), warps=4, stages=2)
+    for name, dtype in zip(KERNELS, ("bfloat16", "float32", "float16"), strict=True)
+]
+
 
 @pytest.fixture(scope="module")
-def kernels():
-    requests = [Request(name, arch, tile=(64, 64), warps=4, stages=2) for name in KERNELS for arch in SHARED]
-    return dict(zip(((r.kernel, r.arch) for r in requests), compile(requests), strict=True))
+def made():
+    return dict(zip([*PLAIN, *OTHERS], compile([*PLAIN, *OTHERS]), strict=True))
+
+
+@pytest.fixture
+def kernels(made):
+    return {(request.kernel, request.arch): made[request] for request in PLAIN}
 
 
 @pytest.mark.parametrize("arch", SHARED)
@@ -43,13 +54,9 @@ def test_the_inner_loop_takes_powers_of_two_and_no_bounds(kernels):
     assert edge.count("setp") > inside.count("setp") + 32
 
 
-def test_other_dtypes_odd_widths_and_extras_compile():
-    requests = [
-        Request(name, 80, dtype=dtype, width=40, extras=True, tile=(32, 32), warps=4, stages=2)
-        for name, dtype in zip(KERNELS, ("bfloat16", "float32", "float16"), strict=True)
-    ]
-    for made in compile(requests):
-        assert 0 < made.shared <= SHARED[80]
+@pytest.mark.parametrize("request_", OTHERS, ids=lambda request: f"{request.kernel} {request.dtype}")
+def test_other_dtypes_odd_widths_and_extras_compile(made, request_):
+    assert 0 < made[request_].shared <= SHARED[80]
 
 
 def test_what_cannot_be_compiled_is_refused():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from combinations import meeting
 
 pytest.importorskip("triton", reason="Triton is published for Linux only")
 
@@ -32,10 +33,12 @@ def test_naive_moves_what_the_formula_says(sizes, tile):
     assert (lab.outside, lab.raced) == (0, 0)
 
 
-@pytest.mark.parametrize("tile", TILES)
-@pytest.mark.parametrize("causal", [False, True], ids=["full", "causal"])
-@pytest.mark.parametrize("sizes", [(64, 64, 16, 16), (33, 65, 24, 10), (50, 20, 8, 8)])
-def test_flash_moves_what_the_formulas_say(sizes, causal, tile):
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tile", "causal", "sizes"),
+    meeting(TILES, (False, True), ((64, 64, 16, 16), (33, 65, 24, 10), (50, 20, 8, 8))),
+)
+def test_flash_moves_what_the_formulas_say(tile, causal, sizes):
     s = Sizes(*sizes, tile, causal)
     leaves = [x.requires_grad_() for x in inputs(s)]
     with Lab() as forward:

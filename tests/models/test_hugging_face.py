@@ -67,6 +67,15 @@ def our_scores(model, padded=False):
     return model(TARGET, mask)
 
 
+def assert_scores(came, expected):
+    """Equal to 1e-5, 170 roundings of float32 on the way through two layers.
+
+    They are relative to the terms that are summed for a score, which are as large as the largest score: some
+    scores nearly vanish, and those of T5, whose head has no scale, reach 9.
+    """
+    torch.testing.assert_close(came, expected, rtol=0, atol=1e-5 * max(1, expected.abs().max().item()))
+
+
 @pytest.mark.parametrize("padded", [False, True], ids=["full", "padded"])
 @pytest.mark.parametrize("name", NAMES)
 def test_theirs_loaded(name, padded):
@@ -76,7 +85,7 @@ def test_theirs_loaded(name, padded):
     if padded and not name.startswith("t5"):
         keep = padding(LENGTHS, T)[:, 0, 0]
         came, expected = came[keep], expected[keep]
-    torch.testing.assert_close(came, expected, rtol=0, atol=1e-5)
+    assert_scores(came, expected)
     uneven = torch.linspace(-1, 2, came.numel()).reshape(came.shape)
     tables = [ours.embedding.table]
     if name == "t5 gated":  # their class ties the head whatever the configuration says
@@ -94,7 +103,7 @@ def test_ours_exported(name):
     for parameter in ours.parameters():
         parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2))
     theirs.load_state_dict(export(ours, model_type), strict=True)
-    torch.testing.assert_close(our_scores(ours), theirs_scores(theirs), rtol=0, atol=1e-5)
+    assert_scores(our_scores(ours), theirs_scores(theirs))
     back = load(theirs.config, theirs.state_dict())
     for a, b in zip(ours.state_dict().values(), back.state_dict().values(), strict=True):
         assert torch.equal(a, b)

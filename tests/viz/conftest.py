@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pytest
+import torch
+from explored import weights_of_four_heads
 from matplotlib.axes import Axes
 
 from course.viz import setup
@@ -33,3 +35,9 @@ def svg() -> Callable[[Axes], str]:
         return file.getvalue().decode()
 
     return draw
+
+
+@pytest.fixture
+def weights() -> torch.Tensor:
+    """Weights for an explorer to show."""
+    return weights_of_four_heads()

@@ -45,6 +45,13 @@ class Sample(torch.nn.Module):
 def one_line(): """Gone, but on the line of its def."""  # fmt: skip
 
 
+def for_tools(x: int) -> int:
+    y = [x,  x]  # fmt: skip
+    # type: ignore
+    z = "# noqa: in a string"  # why it is so  # type: ignore
+    return y[0] + len(z)  # pragma: no cover
+
+
 @functools.lru_cache
 def wrapped(x):
     """Gone."""
@@ -115,6 +122,15 @@ def test_decorators_are_kept():
 
 def test_a_docstring_on_the_line_of_its_def_is_kept():
     assert "Gone" in source(one_line)
+
+
+def test_comments_for_tools_are_left_out_and_others_kept():
+    assert source(for_tools) == (
+        "def for_tools(x: int) -> int:\n"
+        "    y = [x,  x]\n"
+        '    z = "# noqa: in a string"  # why it is so\n'
+        "    return y[0] + len(z)"
+    )
 
 
 def test_the_header_names_the_file_and_the_owner(capture):

@@ -24,6 +24,8 @@ from fontTools.varLib import instancer
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
+from course.files import write
+
 STYLE = "fonts.css"
 
 
@@ -139,7 +141,7 @@ def _style(folder: Path) -> str:
     kept = folder / f".fonts-{digest}.css"
     if not kept.exists():
         text = "/* Licences: fonts-licence.txt */\n" + "".join(face.rule() for face in faces)
-        kept.write_text(text, encoding="utf8")
+        write(kept, text)
     return kept.read_text("utf8")
 
 

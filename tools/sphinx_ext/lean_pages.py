@@ -7,11 +7,14 @@ out by `_templates/static`; its style sheet can draw them from a font as well (s
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 
 UNUSED = {"sphinx_thebe", "sphinx_togglebutton"}
+TOOL_COMMENT = re.compile(r"[ ]*# (?:noqa|fmt:|type: ignore).*$", re.MULTILINE)
 UNUSED_FILES = {"sphinx-thebe.css", "togglebutton.css", "togglebutton.js"}
 
 
@@ -21,6 +24,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         listeners[:] = [each for each in listeners if each.handler.__module__.partition(".")[0] not in UNUSED]
     for files in (app.registry.css_files, app.registry.js_files):
         files[:] = [file for file in files if file[0] not in UNUSED_FILES]
+    app.connect("doctree-read", _leave_out_tool_comments)
     app.connect("html-collect-pages", _forget_sourceless_modules, priority=100)  # before viewcode lists them
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -31,3 +35,11 @@ def _forget_sourceless_modules(app: Sphinx) -> list:
     for name in [name for name, source in modules.items() if not source]:
         del modules[name]
     return []
+
+
+def _leave_out_tool_comments(app: Sphinx, doctree: nodes.document) -> None:
+    """What a code cell says to a formatter or a checker is nothing to a reader."""
+    for block in list(doctree.findall(nodes.literal_block)):
+        text = TOOL_COMMENT.sub("", block.astext())
+        if text != block.astext() and block.rawsource == block.astext():
+            block.replace_self(nodes.literal_block(text, text, **block.attributes))

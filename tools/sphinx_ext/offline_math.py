@@ -25,7 +25,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # The menu and the speech extensions would be fetched on demand; the book carries neither.
     app.config.mathjax3_config = {
         "options": {"enableMenu": False},
-        "svg": {"fontCache": "global", "scale": round(SCALE, 4), "matchFontHeight": False},
+        "svg": {"fontCache": "global", "scale": round(SCALE, 4)},
     }
     app.connect("builder-inited", _copy_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
@@ -15,6 +14,7 @@ from course.exercises.notebooks import Problem, learner_chapter, read
 from course.exercises.originals import original, refuse_original
 from course.exercises.plan import Part, plan
 from course.exercises.session import Reply, Session
+from course.exercises.verdict import Happened, verdict
 
 REPORT = pytest.StashKey[dict]()
 
@@ -137,62 +137,10 @@ class LearnerNotebook(pytest.File):
             result.says = f"Exercise {part.number} waits for exercise {names}."
             return result
         reply = self.kernel.run(f"__import__('builtins').{self.seal}()\n{part.check}")
-        result.state, result.says = self._verdict(part, failures, reply)
+        others = [failure for number, failure in self.failures if number != part.number]
+        happened = Happened(reply, failures, others, self.kernel.timeout)
+        result.state, result.says = verdict(self.chapter, part, happened)
         return result
-
-    def _verdict(self, part: Part, failures: list[Reply], reply: Reply) -> tuple[str, str]:
-        name, not_done = f"Exercise {part.number}", f"Exercise {part.number}: not done yet."
-        if reply.status == "ok":
-            last = reply.printed.strip().splitlines()[-1:]
-            if last == [f"{name}: correct."]:
-                return "right", f"{name}: correct."
-            return "wrong", f"{name} is not right yet: its check ended without a verdict."
-        if part.untouched and not part.missing:
-            return "not done", not_done
-        if reply.name == "NotDone":
-            return "not done", reply.message
-        if reply.name == "Wrong":
-            return "wrong", reply.message
-        if (
-            reply.status == "error"
-            and reply.name == "NotImplementedError"
-            and "Exercise " in reply.message
-        ):
-            return "not done", not_done
-        if reply.name == "NameError":
-            return self._undefined(part, failures, reply)
-        return (
-            "wrong",
-            f"{name} is not right yet: {_ending(reply, 'your code', self.kernel.timeout)}",
-        )
-
-    def _undefined(
-        self, part: Part, failures: list[Reply], reply: Reply
-    ) -> tuple[str, str]:
-        """The check found no answer: say why, from the cells that failed."""
-        name = f"Exercise {part.number}"
-        blanks = [
-            f
-            for f in failures
-            if f.name == "NotImplementedError" and "Exercise " in f.message
-        ]
-        others = [failure for failure in failures if failure not in blanks]
-        if others:
-            return (
-                "wrong",
-                f"{name} is not right yet: {_ending(others[0], 'its cell', self.kernel.timeout)}",
-            )
-        if blanks:
-            return "not done", f"{name}: not done yet."
-        if part.missing:
-            restore = f"`course reset {self.chapter} {part.number}` restores it"
-            return "not done", f"{name}: not done yet, and its cell is gone; {restore}."
-        earlier = [failure for number, failure in self.failures if number != part.number]
-        text = _unknown(reply)
-        if earlier:
-            first = _ending(earlier[0], "an earlier cell", self.kernel.timeout)
-            return "wrong", f"{name} cannot be checked: {text}; {first}"
-        return "not done", f"{name}: not done yet: {text}."
 
 
 class ExerciseItem(pytest.Item):
@@ -231,23 +179,3 @@ class ProblemItem(ExerciseItem):
     def runtest(self) -> None:
         """Say what is wrong with the file."""
         raise Refused(self.text)
-
-
-def _unknown(reply: Reply) -> str:
-    """What a check misses, in the words of a learner who may have chosen another name."""
-    named = re.match(r"name '(\w+)' is not defined", reply.message)
-    if not named:
-        return reply.message.rstrip(".")
-    return f"its check looks for a variable called `{named[1]}`, which no cell defines"
-
-
-def _ending(reply: Reply, subject: str, timeout: float) -> str:
-    """How a cell ended that did not end well."""
-    if reply.status == "timeout":
-        return (
-            f"{subject} was stopped after {timeout:g} s: is there a loop that never ends?"
-        )
-    if reply.status == "dead":
-        return f"{subject} ended the kernel (out of memory, `exit()`, or a crash in compiled code)."
-    where = f" (in {reply.line})" if reply.line else ""
-    return f"{subject} stops with {reply.error.rstrip('.')}{where}."

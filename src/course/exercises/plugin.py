@@ -51,7 +51,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         from course.exercises.learner import REPORT
 
         report = session.config.stash.get(REPORT, {})
-        Path(target).write_text(json.dumps(report, ensure_ascii=False), encoding="utf-8")
+        Path(target).write_text(json.dumps(report), encoding="ascii")
 
 
 def _is_ours(path: Path) -> bool:

@@ -15,13 +15,7 @@ SMALL = 256 * 256
 
 
 class Choice(NamedTuple):
-    """A backend, and why.
-
-    Attributes:
-        backend: Its name.
-        reason: Why it suits.
-        broken: Whether it stands in for one that should work here and does not.
-    """
+    """A backend, and why; `broken` if it stands in for one that should work here and does not."""
 
     backend: str
     reason: str

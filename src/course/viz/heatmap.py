@@ -7,31 +7,27 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Shaped
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from course.shapes import checked
-from course.viz.colours import SIGNED, WEIGHTS, contrast
-from course.viz.style import FONT_SIZE, PIXELS_PER_INCH, WIDTH, figure, label
-
-Tokens = Sequence[str] | None
+from course.viz.cells import (
+    BAR,
+    MAX_CELL,
+    TITLE,
+    Tokens,
+    add_bar,
+    bottom,
+    cell_height,
+    colours_of,
+    draw,
+    left,
+    tick,
+    write_numbers,
+)
+from course.viz.style import PIXELS_PER_INCH, WIDTH, figure, label
 
 MAX_VALUES = 9
 """Cells carry their numbers in a map of at most so many rows and columns."""
-
-MAX_CELL = 54.0
-"""Pixels of the side of a cell, at the most."""
-
-DOTS = 20
-"""Dots of the side of a cell in the embedded image, one of them left free as a gap."""
-
-CHARACTER = 0.62
-"""Width of a character in units of the size of its font, about."""
-
-POINT = PIXELS_PER_INCH / 72
-TITLE, AXIS_LABEL, BAR = 26.0, 20.0, 52.0  # pixels
 
 
 @checked
@@ -76,18 +72,18 @@ def heatmap(
     matrix = _array(weights)
     _check("heatmap", rows, columns, matrix.shape, vmin, vmax)
     values = values and max(matrix.shape) <= MAX_VALUES
-    colours = _colours(vmin, vmax)
+    colours = colours_of(vmin, vmax)
     if ax is None:
-        cell = min(MAX_CELL, (WIDTH - _left(rows) - BAR * (not values)) / matrix.shape[1])
-        width = max(_left(rows) + cell * matrix.shape[1] + BAR * (not values), 0.5 * WIDTH)
+        cell = min(MAX_CELL, (WIDTH - left(rows) - BAR * (not values)) / matrix.shape[1])
+        width = max(left(rows) + cell * matrix.shape[1] + BAR * (not values), 0.5 * WIDTH)
         height = (
-            _cell_height(cell, matrix.shape) * matrix.shape[0]
-            + _bottom(columns, cell)
+            cell_height(cell, matrix.shape) * matrix.shape[0]
+            + bottom(columns, cell)
             + TITLE
         )
         _, ax = figure(width=width / WIDTH, height=height / WIDTH, layout="compressed")
         if not values:
-            _bar(colours, [ax])
+            add_bar(colours, [ax])
     else:
         cell = (
             ax.get_position().width
@@ -95,10 +91,10 @@ def heatmap(
             * PIXELS_PER_INCH
             / matrix.shape[1]
         )
-    _draw(ax, matrix, colours)
-    _tick(ax, matrix.shape, rows, columns, cell)
+    draw(ax, matrix, colours)
+    tick(ax, matrix.shape, rows, columns, cell)
     if values:
-        _print(ax, matrix, colours, cell)
+        write_numbers(ax, matrix, colours, cell)
     label(ax, title=title, xlabel=xlabel, ylabel=ylabel)
     return ax
 
@@ -140,21 +136,19 @@ def heatmaps(
     n_columns = min(n, 2)
     n_rows = -(-n // n_columns)
     cell = min(
-        MAX_CELL, (WIDTH - _left(rows) - BAR - 12 * (n_columns - 1)) / n_columns / shape[1]
+        MAX_CELL, (WIDTH - left(rows) - BAR - 12 * (n_columns - 1)) / n_columns / shape[1]
     )
-    height = n_rows * (_cell_height(cell, shape) * shape[0] + TITLE) + _bottom(
-        columns, cell
-    )
+    height = n_rows * (cell_height(cell, shape) * shape[0] + TITLE) + bottom(columns, cell)
     _, grid = figure(
         height=height / WIDTH, rows=n_rows, columns=n_columns, squeeze=False, sharex=True, sharey=True,
         layout="compressed",
     )  # fmt: skip
     axes = list(grid.flat)
-    colours = _colours(vmin, vmax)
+    colours = colours_of(vmin, vmax)
     for i, ax in enumerate(axes[:n]):
         lowest, first = i + n_columns >= n, i % n_columns == 0
-        _draw(ax, _array(weights[i]), colours)
-        _tick(ax, shape, rows, columns, cell)
+        draw(ax, _array(weights[i]), colours)
+        tick(ax, shape, rows, columns, cell)
         ax.tick_params(labelbottom=lowest, labelleft=first)
         label(
             ax,
@@ -164,115 +158,12 @@ def heatmaps(
         )
     for ax in axes[n:]:
         ax.remove()
-    _bar(colours, axes[:n])
+    add_bar(colours, axes[:n])
     return axes[:n]
 
 
 def _array(weights: Tensor) -> np.ndarray:
     return weights.detach().double().cpu().numpy()
-
-
-def _colours(vmin: float, vmax: float) -> ScalarMappable:
-    return ScalarMappable(Normalize(vmin, vmax), SIGNED if vmin < 0 < vmax else WEIGHTS)
-
-
-def _left(rows: Tokens) -> float:
-    return AXIS_LABEL + 8 + _text_width(rows or ["00"])
-
-
-def _bottom(columns: Tokens, cell: float) -> float:
-    upright = columns is None or _fits(columns, cell)
-    return AXIS_LABEL + 8 + (FONT_SIZE * POINT if upright else _text_width(columns))
-
-
-def _text_width(tokens: Sequence[str]) -> float:
-    return max(map(len, tokens)) * CHARACTER * (FONT_SIZE - 1) * POINT
-
-
-def _fits(columns: Sequence[str], cell: float) -> bool:
-    return _text_width(columns) <= 0.95 * cell
-
-
-def _square(shape: tuple[int, ...]) -> bool:
-    """Whether the cells are squares: not in a map that would be too tall, or a thin strip of tiny cells."""
-    n_rows, n_columns = shape
-    return n_rows <= 2 * n_columns and (n_columns <= 16 or n_rows >= 0.3 * n_columns)
-
-
-def _cell_height(cell: float, shape: tuple[int, ...]) -> float:
-    return (
-        cell
-        if _square(shape)
-        else cell * shape[1] / shape[0] * (0.45 if shape[0] < shape[1] else 1.3)
-    )
-
-
-def _draw(ax: Axes, matrix: np.ndarray, colours: ScalarMappable) -> None:
-    image = colours.to_rgba(np.ma.masked_invalid(matrix), bytes=True)
-    image[~np.isfinite(matrix)] = 0
-    n_rows, n_columns = matrix.shape
-    if matrix.size <= 40 * 40:
-        # One small image for all cells: far fewer bytes than a shape for each, with the page in the gaps.
-        image = image.repeat(DOTS, axis=0).repeat(DOTS, axis=1)
-        image[DOTS - 1 :: DOTS] = 0
-        image[:, DOTS - 1 :: DOTS] = 0
-    shown = ax.imshow(
-        image, extent=(-0.5, n_columns - 0.5, n_rows - 0.5, -0.5), interpolation="none",
-        aspect="equal" if _square(matrix.shape) else "auto",
-    )  # fmt: skip
-    shown.set_gid("map")
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
-
-
-def _tick(
-    ax: Axes, shape: tuple[int, ...], rows: Tokens, columns: Tokens, cell: float
-) -> None:
-    for axis, n, tokens in ((ax.yaxis, shape[0], rows), (ax.xaxis, shape[1], columns)):
-        if tokens is None:
-            axis.set_major_locator(
-                MaxNLocator(nbins=8, integer=True, steps=[1, 2, 4, 5, 8, 10])
-            )
-        else:
-            axis.set_ticks(range(n), [token.replace("$", r"\$") for token in tokens])
-    ax.tick_params(length=0, pad=3)
-    size = min(FONT_SIZE - 1, max(5.0, 0.85 * cell / POINT))
-    if columns is not None:
-        ax.tick_params(
-            axis="x", labelrotation=0 if _fits(columns, cell) else 90, labelsize=size
-        )
-    if rows is not None and _square(shape):
-        ax.tick_params(axis="y", labelsize=size)
-
-
-def _print(ax: Axes, matrix: np.ndarray, colours: ScalarMappable, cell: float) -> None:
-    texts = {
-        place: _number(value)
-        for place, value in np.ndenumerate(matrix)
-        if np.isfinite(value)
-    }
-    longest = max(map(len, texts.values()), default=1)
-    size = min(FONT_SIZE, 0.85 * cell / POINT / (CHARACTER * longest))
-    for (row, column), text in texts.items():
-        background = colours.to_rgba(matrix[row, column])[:3]
-        ink = max(("white", "black"), key=lambda ink: contrast(ink, background))
-        ax.text(column, row, text, ha="center", va="center_baseline", size=size, color=ink)
-
-
-def _number(value: float) -> str:
-    """Two decimals, and a bare 0 for what is exactly nothing."""
-    return "0" if value == 0 else f"{value:.2f}".replace("-", "−")
-
-
-def _bar(colours: ScalarMappable, axes: list[Axes]) -> None:
-    bar = (
-        axes[0].get_figure().colorbar(colours, ax=axes, fraction=0.05, pad=0.03, aspect=28)
-    )
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(length=0)
-    bar.ax.grid(False)
-    bar.locator = MaxNLocator(nbins=4, steps=[1, 2.5, 5, 10])
-    bar.update_ticks()
 
 
 def _check(

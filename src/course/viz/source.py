@@ -5,10 +5,15 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import io
+import re
 import sys
 import textwrap
+import tokenize
 from pathlib import PurePath
 from typing import Any
+
+TOOL_COMMENT = re.compile(r"\s*#\s*(noqa|fmt:|type:\s*ignore|pragma:|pyright:|ruff:).*")
 
 
 def show(*objects: Any) -> None:
@@ -35,7 +40,7 @@ def show(*objects: Any) -> None:
 
 
 def source(item: Any) -> str:
-    """The source of `item` as it stands in its file, dedented and without docstrings.
+    """The source of `item` as it stands in its file, dedented, without docstrings and words to tools.
 
     Raises:
         TypeError: `item` has no Python source.
@@ -47,7 +52,7 @@ def source(item: Any) -> str:
             f"show: {item!r} ({type(item).__name__}) has no Python source; "
             "give a function, class or method that is written in Python."
         ) from error
-    return _without_docstrings(textwrap.dedent(text)).strip("\n")
+    return _without_tool_comments(_without_docstrings(textwrap.dedent(text))).strip("\n")
 
 
 def _definition(item: Any) -> Any:
@@ -98,3 +103,14 @@ def _without_docstrings(text: str) -> str:
             last += 1
         lines[first.lineno - 1 : last] = replacement
     return "\n".join(lines)
+
+
+def _without_tool_comments(text: str) -> str:
+    """Leave out what comments say to tools, such as ``# fmt: skip``: it is nothing to a reader."""
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT and (found := TOOL_COMMENT.search(token.string)):
+            row, column = token.start
+            kept = lines[row - 1][: column + found.start()].rstrip()
+            lines[row - 1] = kept if kept else None
+    return "\n".join(line for line in lines if line is not None)
