@@ -110,6 +110,33 @@ def test_large_scores_do_not_overflow(backend):
     assert out.isfinite().all()
 
 
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != "cpu"])
+def test_scores_beyond_half_precision_are_summed_in_float32(backend):
+    q, k, v = inputs(SHAPES["odd lengths"], torch.float16)
+    q, k = 400 * q, 400 * k  # their products pass 65504, float16's largest number
+    wanted = attend(q.double(), k.double(), v.double(), backend="loop")
+    out = attend(q, k, v, backend=backend)
+    torch.testing.assert_close(out.double(), wanted, rtol=torch.finfo(torch.float16).eps, atol=1e-6)
+
+
+ONCE = ("tiled", "cpu", "triton")
+
+
+@pytest.mark.parametrize("backend", ["loop", "einsum", "auto"])
+def test_a_second_derivative_is_right(backend):
+    leaves = [x.requires_grad_() for x in inputs((1, 2, 1, 2, 3, 2, 2))]
+    assert torch.autograd.gradgradcheck(partial(attend, backend=backend), leaves)
+
+
+@pytest.mark.parametrize("backend", ONCE)
+@pytest.mark.parametrize("loss", [torch.sum, torch.norm])
+def test_a_second_derivative_is_refused(backend, loss):
+    """Also where the gradient that comes in is a constant, as that of a sum is."""
+    q, k, v = (x.requires_grad_() for x in inputs(SHAPES["odd lengths"], widest(backend)))
+    with pytest.raises(NotImplementedError, match="no second derivative"):
+        torch.autograd.grad(loss(attend(q, k, v, backend=backend)), q, create_graph=True)
+
+
 @pytest.mark.parametrize("backend", [name for name in BACKENDS if name not in NARROW])
 def test_gradcheck(backend):
     leaves = [t.requires_grad_() for t in inputs((1, 2, 1, 2, 3, 2, 2))]

@@ -45,6 +45,27 @@ def test_equals_the_recurrence(n_query, n_key, size):
     torch.testing.assert_close(delta_rule(q, k, v, size=size), expected)
 
 
+@pytest.mark.parametrize("length", [16, 64, 256])
+def test_the_memory_grows_at_most_like_the_root_of_the_number_of_keys(length):
+    q, k, v, strength, _ = inputs(length, length, d=8, d_v=3)
+    _, state = delta_rule(q, k, v, strength=strength)
+    assert state.square().sum() <= v.square().sum()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_solved_and_remembered_in_float32(dtype):
+    *tensors, strength, decay = inputs(70, 70, 2)
+    tensors, strength, decay = [x.to(dtype) for x in tensors], strength.to(dtype), decay.to(dtype)
+    out, state = delta_rule(*tensors, strength=strength, decay=decay, size=16)
+    q, k, v = (x.double() for x in tensors)
+    wanted, remembered = delta_rule(q, k, v, strength=strength.double(), decay=decay.double(), size=16)
+    assert (out.dtype, state.dtype) == (dtype, torch.float32)
+    # An output is rounded once, to half an ulp; in between stands float32.
+    torch.testing.assert_close(out.double(), wanted, rtol=torch.finfo(dtype).eps, atol=1e-5)
+    torch.testing.assert_close(state.double(), remembered, rtol=1e-5, atol=1e-5)
+    delta_rule(*tensors, state=state)  # what was returned can be given back
+
+
 def test_a_strength_of_one_replaces_and_of_zero_writes_nothing():
     q, k, v, _, _ = inputs(6, 6, 2, 3)
     same_key = k[..., :1, :].expand_as(k)

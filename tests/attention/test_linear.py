@@ -50,6 +50,19 @@ def test_any_feature_map_can_be_used(is_causal):
     torch.testing.assert_close(out, by_weights(q, k, v, mask, features))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("is_causal", [False, True])
+def test_half_precision_is_summed_in_float32(is_causal, dtype):
+    q, k, v = (x.to(dtype) for x in inputs(3000, 3000, d=32))
+    q = 3 * q.abs()  # the totals pass 65504, float16's largest number
+    out = linear_attend(q, k, v, causal=is_causal)
+    features = [elu_plus_one(x).double() for x in (q, k)]
+    wanted = linear_attend(*features, v.double(), features=lambda x: x, causal=is_causal)
+    torch.testing.assert_close(out.double(), wanted, rtol=torch.finfo(dtype).eps, atol=1e-5)
+    _, state = linear_decode(q, k, v)
+    torch.testing.assert_close(state.read(elu_plus_one(q[-1:])).to(dtype), out[-1:])
+
+
 def test_all_keys_masked_gives_zeros_and_finite_gradients():
     q, k, v = (x.requires_grad_() for x in inputs(3, 4))
     for is_causal in (False, True):

@@ -56,6 +56,17 @@ def test_rms_norm_ignores_scale(d_model, scale, seed):
     torch.testing.assert_close(module(scale * x), module(x), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("eps", [1e-5, 1e-12])
+@pytest.mark.parametrize("size", [300.0, 1.0, 1e-3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_precision_is_squared_in_float32(kind, size, eps, dtype):
+    module = KINDS[kind](7, eps=eps).to(dtype)
+    x = (size * normal(3, 7)).to(dtype)
+    wanted = KINDS[kind](7, eps=eps).double()(x.double())
+    torch.testing.assert_close(module(x).double(), wanted, rtol=torch.finfo(dtype).eps, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_constant_vector_stays_finite(kind):
     x = torch.zeros(2, 5, requires_grad=True)

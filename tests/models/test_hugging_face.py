@@ -1,5 +1,7 @@
 """Tiny random models of Hugging Face under our names, and ours under theirs: the same numbers."""
 
+import re
+
 import pytest
 import torch
 import transformers
@@ -146,8 +148,92 @@ def test_a_wrong_shape_is_named():
 
 
 @pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("llama", "model.layers.0.self_attn.q_proj.bias"),
+        ("gpt2", "transformer.h.2.ln_1.weight"),
+        ("llama", "model.layers.1.mlp.up_proj.weight_scale"),
+        ("t5", "encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight"),
+    ],
+)
+def test_a_weight_without_a_place_is_named(name, extra):
+    theirs = made(name)
+    with pytest.raises(ValueError, match=rf"hold {re.escape(extra)}, which has no place"):
+        load(theirs.config, theirs.state_dict() | {extra: torch.ones(12)})
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("gpt2", "transformer.h.0.attn.bias"),
+        ("gpt2", "transformer.h.1.attn.masked_bias"),
+        ("llama", "model.layers.0.self_attn.rotary_emb.inv_freq"),
+        ("bert", "bert.embeddings.position_ids"),
+        ("bert", "bert.pooler.dense.weight"),
+        ("bert", "cls.seq_relationship.bias"),
+    ],
+)
+def test_buffers_and_other_heads_are_left_out(name, extra):
+    """Also where a file begins with them: an integer buffer says nothing of the dtype."""
+    theirs = made(name)
+    ours = load(theirs.config, {extra: torch.zeros(1, 9, dtype=torch.int64)} | theirs.state_dict())
+    torch.testing.assert_close(our_scores(ours), theirs_scores(theirs), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn])
+def test_quantised_weights_are_refused(dtype):
+    theirs = made("llama")
+    state = {name: weight.to(dtype) for name, weight in theirs.state_dict().items()}
+    with pytest.raises(ValueError, match=f"is {dtype}; quantised weights have no counterpart"):
+        load(theirs.config, state)
+
+
+@pytest.mark.parametrize("kept", ["transformer.wte.weight", "lm_head.weight"])
+def test_of_tied_weights_one_will_do(kept):
+    theirs = made("gpt2")
+    gone = {"transformer.wte.weight", "lm_head.weight"} - {kept}
+    state = {name: weight for name, weight in theirs.state_dict().items() if name not in gone}
+    ours = load(theirs.config, state)
+    torch.testing.assert_close(our_scores(ours), theirs_scores(theirs), rtol=0, atol=1e-5)
+
+
+def test_tied_weights_that_differ_are_refused():
+    theirs = made("gpt2")
+    state = theirs.state_dict() | {"lm_head.weight": torch.zeros(V, 12)}
+    with pytest.raises(ValueError, match=r"lm_head\.weight differs from transformer\.wte\.weight"):
+        load(theirs.config, state)
+
+
+def test_the_widest_dtype_is_kept():
+    theirs = made("llama")
+    half = {name: weight.bfloat16() for name, weight in theirs.state_dict().items()}
+    assert load(theirs.config, half).head.table.dtype == torch.bfloat16
+    half["model.norm.weight"] = half["model.norm.weight"].float()
+    assert load(theirs.config, half).head.table.dtype == torch.float32
+
+
+def test_t5_in_float16_is_refused():
+    theirs = made("t5").half()
+    with pytest.raises(ValueError, match="T5 overflows in float16"):
+        load(theirs.config, theirs.state_dict())
+
+
+def test_a_feed_forward_width_written_out():
+    with torch.random.fork_rng(devices=[]):
+        config = transformers.GPT2Config(
+            vocab_size=V, n_positions=9, n_embd=12, n_layer=1, n_head=3, n_inner=20
+        )
+        theirs = transformers.GPT2LMHeadModel(config).eval()
+    ours = load(theirs.config, theirs.state_dict())
+    torch.testing.assert_close(our_scores(ours), theirs_scores(theirs), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
     ("config", "words"),
     [
+        (transformers.LlamaConfig(is_causal=False), "is_causal = False has no counterpart"),
+        (transformers.BertConfig(add_cross_attention=True), "add_cross_attention = True has no counterpart"),
+        (transformers.GPT2Config(sliding_window=4), "sliding_window = 4 has no counterpart"),
         (transformers.GPT2Config(scale_attn_weights=False), "scale_attn_weights must be True, but is False"),
         (transformers.BertConfig(hidden_act="tanh"), "activation must be one of .*'tanh'"),
         (transformers.LlamaConfig(attention_bias=True), "attention_bias must be False"),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from course.attention.retention import retain
 from course.formulas.features import elu_plus_one
+from course.formulas.precision import wide
 from course.shapes import Size, checked
 
 
@@ -18,7 +19,7 @@ class LinearState(NamedTuple):
     """All that linear attention remembers of the keys and values so far, equation :eq:`linear-state`.
 
     Its size does not depend on their number. Two of them, for two sets of keys, add up to the one of all
-    keys.
+    keys. Half precision is summed in float32.
 
     Attributes:
         weights: The sum of the products of a key's features and its value, ``(*batch, features, d_v)``.
@@ -34,6 +35,7 @@ class LinearState(NamedTuple):
 
     def read(self, q: Tensor) -> Tensor:
         """Return the output for the features of queries; zeros where no key was seen."""
+        q = wide(q)
         return _divide(q @ self.weights, (q @ self.total[..., None])[..., 0])
 
 
@@ -75,7 +77,8 @@ def linear_attend(
         k = k * key_mask[..., None]
     if causal:
         return _in_order(q, k, v, None, size)[0]
-    return LinearState(k.mT @ v, k.sum(-2)).read(q)
+    k, v = wide(k), wide(v)
+    return LinearState(k.mT @ v, k.sum(-2)).read(q).to(q.dtype)
 
 
 @checked
@@ -115,12 +118,12 @@ def _in_order(
     joined = (
         None if state is None else torch.cat([state.weights, state.total[..., None]], -1)
     )
+    dtype, q, k, v = v.dtype, wide(q), wide(k), wide(v)
     read, joined = retain(
         q, k, torch.cat([v, torch.ones_like(v[..., :1])], -1), state=joined, size=size
     )
-    return _divide(read[..., :-1], read[..., -1]), LinearState(
-        joined[..., :-1], joined[..., -1]
-    )
+    out = _divide(read[..., :-1], read[..., -1]).to(dtype)
+    return out, LinearState(joined[..., :-1], joined[..., -1])
 
 
 def _divide(weighted: Tensor, total: Tensor) -> Tensor:

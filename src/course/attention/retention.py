@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
 from course.formulas.masks import causal
+from course.formulas.precision import wide
 from course.shapes import Size, checked
 
 
@@ -18,7 +19,7 @@ def retain(
     v: Float[Tensor, "*batch key d_v"],
     *,
     decay: Float[Tensor, "*#batch #key"] | None = None,
-    state: Float[Tensor, "*batch features d_v"] | None = None,
+    state: Shaped[Tensor, "*batch features d_v"] | None = None,
     size: Size = 64,
 ) -> tuple[Float[Tensor, "*batch query d_v"], Float[Tensor, "*batch features d_v"]]:
     """Write the keys with their values one after the other, and read at each query, :eq:`linear-decay`.
@@ -34,11 +35,12 @@ def retain(
         v: Values, one for each key.
         decay: What the memory is multiplied by before a key is written, above 0 and at most 1; ``None``
             means 1.
-        state: What was remembered before; ``None`` means nothing.
+        state: What was remembered before, as it was returned; ``None`` means nothing.
         size: How many positions are computed at once.
 
     Returns:
-        What the queries read, and the memory after the last key.
+        What the queries read, in the dtype of `q`, and the memory after the last key, in float32 for half
+        precision: a sum of many small terms.
 
     Raises:
         TypeError: An argument is of the wrong type or dtype.
@@ -47,7 +49,8 @@ def retain(
     Source:
         Sun et al. (2023), *Retentive Network*, equations 5 to 7.
     """
-    n_query, length = q.shape[-2], max(q.shape[-2], k.shape[-2])
+    n_query, length, dtype = q.shape[-2], max(q.shape[-2], k.shape[-2]), q.dtype
+    q, k, v = wide(q), wide(k), wide(v)
     log_decay = logarithms("retain", decay, k)
     if state is None:
         state = k.new_zeros(*k.shape[:-2], k.shape[-1], v.shape[-1])
@@ -59,7 +62,7 @@ def retain(
     ):
         out, state = retain_chunk(*chunk, state)
         outputs.append(out)
-    return torch.cat(outputs, -2)[..., -n_query:, :], state
+    return torch.cat(outputs, -2)[..., -n_query:, :].to(dtype), state
 
 
 def retain_chunk(
@@ -89,7 +92,7 @@ def logarithms(function: str, decay: Tensor | None, k: Tensor) -> Tensor:
             f"{function}: decay must be above 0 and at most 1, "
             f"but goes from {decay.min():.3g} to {decay.max():.3g}."
         )
-    return decay.log().expand(k.shape[:-1])
+    return wide(decay).log().expand(k.shape[:-1])
 
 
 def pad_front(x: Tensor, length: int) -> Tensor:

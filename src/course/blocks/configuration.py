@@ -44,7 +44,8 @@ class Configuration:
 
     Raises:
         TypeError: A size is not an integer.
-        ValueError: A size is less than one, a choice is unknown, or `dropout` is not between 0 and 1.
+        ValueError: A size is less than one, a choice is unknown, `n_kv_heads` does not divide `n_heads`, or
+            `dropout` is not between 0 and 1.
     """
 
     vocabulary: int
@@ -93,6 +94,12 @@ class Configuration:
         if not 0 <= self.dropout < 1:
             raise ValueError(
                 f"Configuration: dropout must be in [0, 1), but is {self.dropout}."
+            )
+
+        if self.n_kv_heads is not None and self.n_heads % self.n_kv_heads:
+            raise ValueError(
+                f"Configuration: n_kv_heads must divide n_heads = {self.n_heads}, "
+                f"but is {self.n_kv_heads}."
             )
 
     @property

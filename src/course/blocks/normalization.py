@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from course.formulas.precision import wide
 from course.shapes import Size, checked
 
 
@@ -37,10 +38,10 @@ class LayerNorm(nn.Module):
     def forward(
         self, x: Float[Tensor, "*batch d_model"]
     ) -> Float[Tensor, "*batch d_model"]:
-        """Normalise each token."""
-        centred = x - x.mean(-1, keepdim=True)
-        normal = self.weight * centred * _inverse_size(centred, self.eps)
-        return normal if self.bias is None else normal + self.bias
+        """Normalise each token; half precision is squared and summed in float32."""
+        centred = wide(x) - wide(x).mean(-1, keepdim=True)
+        normal = wide(self.weight) * centred * _inverse_size(centred, self.eps)
+        return (normal if self.bias is None else normal + self.bias).to(x.dtype)
 
 
 class RMSNorm(nn.Module):
@@ -67,8 +68,8 @@ class RMSNorm(nn.Module):
     def forward(
         self, x: Float[Tensor, "*batch d_model"]
     ) -> Float[Tensor, "*batch d_model"]:
-        """Normalise each token."""
-        return self.weight * x * _inverse_size(x, self.eps)
+        """Normalise each token; half precision is squared and summed in float32."""
+        return (wide(self.weight) * wide(x) * _inverse_size(wide(x), self.eps)).to(x.dtype)
 
 
 def _inverse_size(x: Tensor, eps: float) -> Tensor:

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from course.formulas.normalizer import finite, normalizer
+from course.formulas.precision import wide
 from course.shapes import checked
 
 
@@ -35,10 +36,10 @@ def softmax(
     Source:
         Blanchard, Higham and Higham (2021), *Accurately computing the log-sum-exp and softmax functions*.
     """
-    wide = _widen(scores)
+    e = wide(scores)
     if mask is not None:
-        wide = wide.masked_fill(~mask, -torch.inf)
-    exponentials = torch.exp(wide - finite(wide.detach().amax(-1, keepdim=True)))
+        e = e.masked_fill(~mask, -torch.inf)
+    exponentials = torch.exp(e - finite(e.detach().amax(-1, keepdim=True)))
     total = exponentials.sum(-1, keepdim=True)
     return (exponentials / total.masked_fill(total == 0, 1)).to(scores.dtype)
 
@@ -66,7 +67,7 @@ def log_sum_exp(
     Source:
         Blanchard, Higham and Higham (2021), *Accurately computing the log-sum-exp and softmax functions*.
     """
-    return normalizer(_widen(scores), mask).log().to(scores.dtype)
+    return normalizer(wide(scores), mask).log().to(scores.dtype)
 
 
 @checked
@@ -91,8 +92,3 @@ def entropy(weights: Float[Tensor, "*batch key"]) -> Float[Tensor, "*batch"]:
             f"entropy: weights must not be negative, but one is {smallest:.3g}."
         )
     return -(weights * weights.masked_fill(weights == 0, 1).log()).sum(-1)
-
-
-def _widen(scores: Tensor) -> Tensor:
-    """Half-precision scores in float32, others as they are."""
-    return scores.float() if scores.dtype in (torch.float16, torch.bfloat16) else scores

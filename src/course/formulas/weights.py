@@ -7,6 +7,7 @@ from torch import Tensor
 
 from course.formulas.heads import check_heads, repeat_heads
 from course.formulas.masks import visible
+from course.formulas.precision import wide
 from course.formulas.scores import scaled_dot_product
 from course.formulas.softmax import softmax
 from course.shapes import checked
@@ -40,5 +41,8 @@ def weigh(
         ValueError: Shapes or devices do not fit, or a tensor is empty.
     """
     check_heads("weigh", q, k)
-    scores = scaled_dot_product(q, repeat_heads(k, q), scale)
-    return softmax(scores if bias is None else scores + bias, visible(mask, causal, q, k))
+    scores = scaled_dot_product(wide(q), wide(repeat_heads(k, q)), scale)
+    weights = softmax(
+        scores if bias is None else scores + bias, visible(mask, causal, q, k)
+    )
+    return weights.to(q.dtype)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from course.formulas.heads import repeat_heads
 from course.formulas.masks import visible
+from course.formulas.precision import wide
 from course.formulas.scores import scaled_dot_product
 from course.formulas.softmax import softmax
 
@@ -24,7 +25,8 @@ def loop(
     scale: float,
 ) -> Tensor:
     """Compute each output by its definition, one query and one key at a time. Slow, and the reference."""
-    k, v, mask = repeat_heads(k, q), repeat_heads(v, q), visible(mask, causal, q, k)
+    dtype, mask = q.dtype, visible(mask, causal, q, k)
+    q, k, v = wide(q), wide(repeat_heads(k, q)), wide(repeat_heads(v, q))
     shape = (*q.shape[:-1], k.shape[-2])
     seen = torch.ones(shape, dtype=torch.bool) if mask is None else mask.expand(shape)
     added = (
@@ -42,7 +44,7 @@ def loop(
         for share, j in zip(shares, keys, strict=True):
             output = output + share / sum(shares) * v[*head, j]
         rows.append(output)
-    return torch.stack(rows).reshape(*q.shape[:-1], v.shape[-1])
+    return torch.stack(rows).reshape(*q.shape[:-1], v.shape[-1]).to(dtype)
 
 
 def einsum(
@@ -56,8 +58,9 @@ def einsum(
     scale: float,
 ) -> Tensor:
     """Compute the whole matrix of weights, then one product with the values."""
-    scores = scaled_dot_product(q, repeat_heads(k, q), scale)
+    scores = scaled_dot_product(wide(q), wide(repeat_heads(k, q)), scale)
     weights = softmax(
         scores if bias is None else scores + bias, visible(mask, causal, q, k)
     )
-    return torch.einsum("...qk,...kd->...qd", weights, repeat_heads(v, q))
+    out = torch.einsum("...qk,...kd->...qd", weights, wide(repeat_heads(v, q)))
+    return out.to(q.dtype)

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from course.formulas.normalizer import finite
 from course.formulas.partial import Partial, partial
-from course.kernels.tiles import Tiles, blocks, part, wide
+from course.formulas.precision import wide
+from course.kernels.once import once
+from course.kernels.tiles import Tiles, blocks, part
 
 TILE = 256, 256
 """Queries and keys of a tile, unless told otherwise."""
@@ -125,7 +126,7 @@ class _Tiled(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable
+    @once
     def backward(ctx: Any, grad):
         q, k, v, bias, mask, out, lse = ctx.saved_tensors
         causal, scale, tile = ctx.options

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from course.formulas.precision import wide
+
 
 def blocks(n: int, size: int) -> Iterator[slice]:
     """Cut `n` positions into slices of `size`; the last one may be shorter."""
@@ -21,11 +23,6 @@ def part(x: Tensor, rows: slice, columns: slice) -> Tensor:
         for index, size in zip((rows, columns), x.shape[-2:], strict=True)
     )
     return x[..., rows, columns]
-
-
-def wide(x: Tensor) -> Tensor:
-    """Half precision as float32, in which a tile is computed; others as they are."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 @dataclass(frozen=True)

@@ -6,31 +6,19 @@ How the families call their settings and parameters is written in `pretrained.to
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable
-from dataclasses import replace
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from course.blocks import Configuration
-from course.models.bert import BERT, bert
-from course.models.gpt import GPT, gpt2
-from course.models.llama import llama
-from course.models.t5 import t5
+from course.models.bert import BERT
+from course.models.gpt import GPT
+from course.models.settings import configuration, family_of
 from course.models.transformer import Transformer
 
-ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_new": "gelu_tanh", "silu": "silu"}
 MODELS = {"BERT": BERT, "GPT": GPT, "Transformer": Transformer}
-FAMILIES: dict[str, Callable[..., Configuration]] = {
-    "bert": bert,
-    "gpt2": gpt2,
-    "llama": llama,
-    "t5": t5,
-}
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
 def load(config: Any, state: dict[str, Tensor]) -> nn.Module:
@@ -41,20 +29,29 @@ def load(config: Any, state: dict[str, Tensor]) -> nn.Module:
         state: Their weights, ``model.state_dict()``.
 
     Returns:
-        A model in evaluation mode, of the dtype of their weights.
+        A model in evaluation mode, of the widest dtype among their weights.
 
     Raises:
         KeyError: A weight is missing.
-        ValueError: The family or one of its settings has no counterpart here, or a shape does not fit.
+        ValueError: The family, a setting or a weight has no counterpart here, or a shape does not fit.
     """
-    model = MODELS[_family(config.model_type)["model"]](configuration(config))
-    model.to(next(iter(state.values())).dtype)
+    family = family_of(config.model_type)
+    model = MODELS[family["model"]](configuration(config))
+    used = [state[name].dtype for name in _grouped(model, family) if name in state]
+    known = [dtype for dtype in used if dtype in DTYPES]
+    dtype = max(known, key=lambda dtype: torch.finfo(dtype).bits, default=torch.float32)
+    if config.model_type == "t5" and dtype == torch.float16:
+        raise ValueError(
+            "load: T5 overflows in float16, in the second layer of its feed-forward networks; "
+            "give its weights in float32 or bfloat16."
+        )
+    model.to(dtype)
     copy_weights(model, state, config.model_type)
     return model.eval()
 
 
 def copy_weights(model: nn.Module, state: dict[str, Tensor], model_type: str) -> None:
-    """Copy their weights into our model.
+    """Copy their weights into our model. All of them must have a place in it.
 
     Args:
         model: Ours; for the types torch_encoder and torch_decoder a :class:`course.blocks.Stack` or a block.
@@ -63,12 +60,25 @@ def copy_weights(model: nn.Module, state: dict[str, Tensor], model_type: str) ->
 
     Raises:
         KeyError: A weight is missing.
-        ValueError: The family is unknown, or a weight has another shape.
+        ValueError: The family is unknown, or a weight has another shape, is quantised, has no place in our
+            model, or differs from the one that it is tied to.
     """
-    family = _family(model_type)
-    for name, ours in _grouped(model, family).items():
+    family = family_of(model_type)
+    groups = _grouped(model, family)
+    copies = dict(family.get("copies", {}))
+    for name, first in _tied(groups).items():
+        # A file may hold the one, the other or both.
+        copies[name] = first
+        if name in state and first not in state:
+            state = {first: state[name], **state}
+        del groups[name]
+    for name, ours in groups.items():
         if name not in state:
             raise KeyError(f"load: the weights lack {name}.")
+        if state[name].dtype not in DTYPES:
+            raise ValueError(
+                f"load: {name} is {state[name].dtype}; quantised weights have no counterpart here."
+            )
         weight = state[name].T if re.search(family["transposed"], name) else state[name]
         expected = (sum(len(part) for part in ours), *ours[0].shape[1:])
         if weight.shape != expected:
@@ -79,6 +89,17 @@ def copy_weights(model: nn.Module, state: dict[str, Tensor], model_type: str) ->
             ours, weight.split([len(part) for part in ours]), strict=True
         ):
             part.data.copy_(piece)
+    for name in state.keys() - groups.keys():
+        if re.search(family.get("unused", "(?!)"), name):
+            continue
+        if name not in copies:
+            raise ValueError(
+                f"load: the weights hold {name}, which has no place in this model."
+            )
+        if not torch.equal(state[name], state[copies[name]]):
+            raise ValueError(
+                f"load: {name} differs from {copies[name]}, to which the settings tie it."
+            )
 
 
 def export(model: nn.Module, model_type: str) -> dict[str, Tensor]:
@@ -91,7 +112,7 @@ def export(model: nn.Module, model_type: str) -> dict[str, Tensor]:
     Raises:
         ValueError: The family is unknown.
     """
-    family = _family(model_type)
+    family = family_of(model_type)
     state = {}
     for name, ours in _grouped(model, family).items():
         weight = torch.cat([part.detach() for part in ours])
@@ -101,43 +122,6 @@ def export(model: nn.Module, model_type: str) -> dict[str, Tensor]:
     return state | {
         copy: state[name].clone() for copy, name in family.get("copies", {}).items()
     }
-
-
-def configuration(config: Any) -> Configuration:
-    """Turn their configuration into ours.
-
-    Raises:
-        ValueError: A setting has no counterpart here.
-    """
-    family = _family(config.model_type)
-    required = dict(family["required"])
-    if config.model_type == "t5":
-        required["num_decoder_layers"] = config.num_layers
-    for name, value in required.items():
-        if str(getattr(config, name)) != str(value):
-            raise ValueError(
-                f"load: {name} must be {value}, but is {getattr(config, name)}."
-            )
-    settings = {
-        ours: getattr(config, theirs) for ours, theirs in family["settings"].items()
-    }
-    activation = settings["activation"]
-    if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"load: the activation must be one of {', '.join(ACTIVATIONS)}, but is {activation!r}."
-        )
-    settings["activation"] = ACTIVATIONS[activation]
-    ours = FAMILIES[config.model_type](**settings)
-    if config.model_type == "llama":
-        rotary = config.rope_parameters
-        if rotary["rope_type"] != "default":
-            raise ValueError(
-                f"load: rope_type must be 'default', but is {rotary['rope_type']!r}."
-            )
-        ours = replace(ours, rotary_base=rotary["rope_theta"])
-    if config.model_type == "t5" and not config.scale_decoder_outputs:
-        ours = replace(ours, head_scale=1.0, tied=False)
-    return ours
 
 
 def first_difference(
@@ -159,7 +143,7 @@ def first_difference(
     Returns:
         A sentence with the names of the layer here and there, and by how much it differs.
     """
-    family = _family(model_type)
+    family = family_of(model_type)
     pairs = {
         name: their
         for name, _ in ours.named_modules()
@@ -202,21 +186,6 @@ def _outputs(
     return found
 
 
-@cache
-def _families() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(
-        resources.files("course.models").joinpath("pretrained.toml").read_text("utf-8")
-    )
-
-
-def _family(model_type: str) -> dict[str, Any]:
-    if model_type not in _families():
-        raise ValueError(
-            f"model_type must be one of {', '.join(_families())}, but is {model_type!r}."
-        )
-    return _families()[model_type]
-
-
 def _theirs(name: str, family: dict[str, Any], model: nn.Module) -> str:
     """Turn our name of a parameter or of a module into theirs."""
     for pattern, replacement in family["names"].items():
@@ -235,3 +204,10 @@ def _grouped(model: nn.Module, family: dict[str, Any]) -> dict[str, list[Tensor]
     for name, tensor in model.state_dict(keep_vars=True).items():
         groups.setdefault(_theirs(name, family, model), []).append(tensor)
     return groups
+
+
+def _tied(groups: dict[str, list[Tensor]]) -> dict[str, str]:
+    """Of the names of one tensor of ours, all but the first, each with the first."""
+    first: dict[int, str] = {}
+    owners = {name: first.setdefault(id(ours[0]), name) for name, ours in groups.items()}
+    return {name: owner for name, owner in owners.items() if name != owner}
