@@ -18,6 +18,7 @@ if (window.MathJax)
 function breakWide() {
   const page = MathJax.startup.document;
   const set = (items, tex) => {
+    if (items.length === 0) return items;
     for (const { item, whole } of items) {
       item.math = tex(whole) || whole;
       item.state(MathJax._.core.MathItem.STATE.COMPILED - 1);
