@@ -82,34 +82,37 @@ def problems(pages: Iterable[Page]) -> list[str]:
 
 def citations(package: Path) -> dict[str, list[str]]:
     """Map each label that a docstring of `package` cites to the public names of the symbols that do so."""
+    exported = _exports(package)
     found: dict[str, list[str]] = {}
     for file in sorted(package.rglob("*.py")):
-        for symbol, docstring in _docstrings(file, package):
+        for symbol, docstring in _docstrings(file, _name(file, package), exported):
             for label in dict.fromkeys(CITATION.findall(docstring)):
                 found.setdefault(label, []).append(symbol)
     return found
 
 
-def _docstrings(file: Path, package: Path) -> Iterator[tuple[str, str]]:
-    module = ".".join(file.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
-    exported = _exports(file.parent / "__init__.py", module)
+def _name(file: Path, package: Path) -> str:
+    return ".".join(file.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _docstrings(file: Path, module: str, exported: dict[tuple[str, str], str]) -> Iterator[tuple[str, str]]:
     tree = ast.parse(file.read_text("utf8"))
     yield module, ast.get_docstring(tree) or ""
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            symbol = f"{exported.get(node.name, module)}.{node.name}"
+            symbol = f"{exported.get((module, node.name), module)}.{node.name}"
             yield symbol, ast.get_docstring(node) or ""
             for part in node.body:
                 if isinstance(part, ast.FunctionDef):
                     yield f"{symbol}.{part.name}", ast.get_docstring(part) or ""
 
 
-def _exports(init: Path, module: str) -> dict[str, str]:
-    """The names that a package takes over from one of its modules, each with the package's own name."""
-    package = module.rpartition(".")[0]
+def _exports(package: Path) -> dict[tuple[str, str], str]:
+    """The names that a package takes over from a module, each with the package's own name."""
     return {
-        alias.asname or alias.name: package
-        for node in (ast.parse(init.read_text("utf8")).body if init.exists() else ())
-        if isinstance(node, ast.ImportFrom) and node.module == module
+        (node.module or "", alias.asname or alias.name): _name(init, package)
+        for init in sorted(package.rglob("__init__.py"))
+        for node in ast.parse(init.read_text("utf8")).body
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }

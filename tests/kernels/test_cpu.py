@@ -124,15 +124,6 @@ def test_nothing_visible_is_zero_and_has_no_gradient():
     assert (attend(*inputs(shape), **PLAIN | {"bias": minus}) == 0).all()
 
 
-def test_second_derivatives_are_refused():
-    q, k, v = (x.requires_grad_() for x in inputs(SHAPES["square"]))
-    out = attend(q, k, v, **PLAIN)
-    grad = torch.ones_like(out, requires_grad=True)
-    (dq,) = torch.autograd.grad(out, q, grad, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        dq.sum().backward()
-
-
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
 def test_other_dtypes_are_refused(dtype):
     with pytest.raises(ValueError, match=r"'cpu' computes in float32 on the CPU, but got torch\..*'tiled'"):

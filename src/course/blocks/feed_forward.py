@@ -86,7 +86,8 @@ class FeedForward(nn.Module):
         """
         if x.shape[-1] != self.w_in.in_features:
             raise ValueError(
-                f"FeedForward: x must be {self.w_in.in_features} wide, but its shape is {tuple(x.shape)}."
+                f"FeedForward: x must be {self.w_in.in_features} wide, "
+                f"but its shape is {tuple(x.shape)}."
             )
         if self.w_gate is None:
             return self.w_out(self.activation(self.w_in(x)))

@@ -58,7 +58,8 @@ class TwoMemories:
         if held > self.capacity:
             names = ", ".join(f"{key} {tuple(x.shape)}" for key, x in self.fast.items())
             raise MemoryError(
-                f"the fast memory holds {self.capacity} numbers, but {held} are needed: {names}."
+                f"the fast memory holds {self.capacity} numbers, "
+                f"but {held} are needed: {names}."
             )
         return value
 

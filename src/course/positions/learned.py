@@ -54,11 +54,13 @@ class LearnedPositions(nn.Module):
         (n_positions, d_model), (time, width) = self.table.shape, x.shape[-2:]
         if width != d_model:
             raise ValueError(
-                f"LearnedPositions: x must have d_model = {d_model}, but its shape is {tuple(x.shape)}."
+                f"LearnedPositions: x must have d_model = {d_model}, "
+                f"but its shape is {tuple(x.shape)}."
             )
         if time > n_positions:
             raise ValueError(
-                f"LearnedPositions: x must have at most {n_positions} positions, one for each trained row, "
+                f"LearnedPositions: x must have at most {n_positions} positions, "
+                "one for each trained row, "
                 f"but has {time}."
             )
         return x + self.table[:time]

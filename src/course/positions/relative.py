@@ -108,7 +108,8 @@ def relative_attend(
     n_rows = len(keys)
     if n_rows % 2 == 0:
         raise ValueError(
-            f"relative_attend: keys must have an odd number of rows, but its shape is {tuple(keys.shape)}."
+            "relative_attend: keys must have an odd number of rows, "
+            f"but its shape is {tuple(keys.shape)}."
         )
     n_query, n_key = q.shape[-2], k.shape[-2]
     scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale

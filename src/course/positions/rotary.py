@@ -84,7 +84,8 @@ def rotate(
     """
     if x.shape[-1] != 2 * angles.shape[-1]:
         raise ValueError(
-            f"rotate: x must have two channels for each angle, but its width is {x.shape[-1]} and "
+            "rotate: x must have two channels for each angle, "
+            f"but its width is {x.shape[-1]} and "
             f"angles has {angles.shape[-1]}."
         )
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)

@@ -35,7 +35,8 @@ def sinusoidal(
     """
     if d_model % 2:
         raise ValueError(
-            f"sinusoidal: d_model must be even, a sine and a cosine for each, but got {d_model}."
+            "sinusoidal: d_model must be even, a sine and a cosine for each, "
+            f"but got {d_model}."
         )
     if base <= 1:
         raise ValueError(f"sinusoidal: base must be greater than one, but got {base}.")

@@ -47,7 +47,8 @@ def attend(
     """
     if q.dtype != torch.float32 or q.device.type != "cpu":
         raise ValueError(
-            f"attend: backend 'cpu' computes in float32 on the CPU, but got {q.dtype} on {q.device}; "
+            f"attend: backend 'cpu' computes in float32 on the CPU, "
+            f"but got {q.dtype} on {q.device}; "
             "the backends 'tiled', 'sdpa' and 'einsum' take it."
         )
     return Attend.apply(q, k, v, mask, bias, causal, scale)

@@ -1,30 +1,41 @@
-// The backward pass: the weights are computed again, block by block, and with them all three gradients.
+// The backward pass: the weights are computed again, block by block, and with them all
+// three gradients.
 #include "problem.h"
 
 struct Gradients {
-    Matrices<const float> out, grad;  // what the forward pass returned, and the loss's gradient by it
+    Matrices<const float> out,
+        grad;  // what the forward pass returned, and the loss's gradient by it
     const float* lse;
-    Matrices<float> dq, dk, dv;  // dk and dv have rows of a padded length, and one copy for each share
-    Matrices<float> dbias;       // data may be null
-    int64_t shares;              // into how many shares the queries of a head of keys are dealt
+    Matrices<float> dq, dk,
+        dv;  // dk and dv have rows of a padded length, and one copy for each share
+    Matrices<float> dbias;  // data may be null
+    int64_t shares;         // into how many shares the queries of a head of keys are dealt
 };
 
 struct Workspace {
     Buffer q, q_rows, grad, grad_rows, e, d, dq, lse, mean;
     Workspace(const Problem& p)
-        : q(buffer(p.d_k * BLOCK)), q_rows(buffer(BLOCK * padded(p.d_k))), grad(buffer(p.d_v * BLOCK)),
-          grad_rows(buffer(BLOCK * padded(p.d_v))), e(buffer(BLOCK * BLOCK)), d(buffer(BLOCK * BLOCK)),
-          dq(buffer(p.d_k * BLOCK)), lse(buffer(BLOCK)), mean(buffer(BLOCK)) {}
+        : q(buffer(p.d_k * BLOCK)),
+          q_rows(buffer(BLOCK * padded(p.d_k))),
+          grad(buffer(p.d_v * BLOCK)),
+          grad_rows(buffer(BLOCK * padded(p.d_v))),
+          e(buffer(BLOCK * BLOCK)),
+          d(buffer(BLOCK * BLOCK)),
+          dq(buffer(p.d_k * BLOCK)),
+          lse(buffer(BLOCK)),
+          mean(buffer(BLOCK)) {}
 };
 
 static void copy(float* to, const float* from, long down, long rows, long d, float factor) {
     for (long x = 0, wide = padded(d); x < rows; x++)
-        for (long c = 0; c < wide; c++) to[x * wide + c] = c < d ? factor * from[x * down + c] : 0.0f;
+        for (long c = 0; c < wide; c++)
+            to[x * wide + c] = c < d ? factor * from[x * down + c] : 0.0f;
 }
 
-// A block of queries and its gradients, in lanes and in rows, and two numbers for each query.
-static void gather(const Problem& p, const Gradients& g, Workspace& w, long head, long i0, long rows,
-                   long width) {
+// A block of queries and its gradients, in lanes and in rows, and two numbers for each
+// query.
+static void gather(const Problem& p, const Gradients& g, Workspace& w, long head, long i0,
+                   long rows, long width) {
     const float *q = p.q.row(head, i0), *grad = g.grad.row(head, i0);
     transpose(w.q.get(), width, q, p.q.down, rows, p.d_k, p.scale * LOG2E);
     copy(w.q_rows.get(), q, p.q.down, rows, p.d_k, p.scale);
@@ -41,7 +52,8 @@ static void gather(const Problem& p, const Gradients& g, Workspace& w, long head
 }
 
 // Scores become weights, and gradients by the weights become gradients by the scores.
-static void differentiate(float* e, float* d, long width, long keys, const float* lse, const float* mean) {
+static void differentiate(float* e, float* d, long width, long keys, const float* lse,
+                          const float* mean) {
     for (long x = 0; x < width; x += LANES) {
         vec of_lse = load(lse + x), of_mean = load(mean + x);
         for (long j = x; j < keys * width; j += width) {
@@ -52,13 +64,15 @@ static void differentiate(float* e, float* d, long width, long keys, const float
     }
 }
 
-static void add(Matrices<float> dbias, long head, long i0, long rows, long j0, long keys, const float* d,
-                long width) {
+static void add(Matrices<float> dbias, long head, long i0, long rows, long j0, long keys,
+                const float* d, long width) {
     for (long x = 0; x < rows; x++)
-        for (long j = 0; j < keys; j++) dbias.row(head, i0 + x)[(j0 + j) * dbias.along] += d[j * width + x];
+        for (long j = 0; j < keys; j++)
+            dbias.row(head, i0 + x)[(j0 + j) * dbias.along] += d[j * width + x];
 }
 
-static void block(const Problem& p, const Gradients& g, Workspace& w, long head, long slot, long i0) {
+static void block(const Problem& p, const Gradients& g, Workspace& w, long head, long slot,
+                  long i0) {
     long rows = std::min(BLOCK, (long)p.n_query - i0), width = padded(rows);
     gather(p, g, w, head, i0, rows, width);
     float *e = w.e.get(), *d = w.d.get();
@@ -70,23 +84,29 @@ static void block(const Problem& p, const Gradients& g, Workspace& w, long head,
         scores(p, e, w.q.get(), width, head, i0, rows, j0, keys);
         multiply(false, d, width, v, w.grad.get(), width, keys, p.d_v, width);
         differentiate(e, d, width, keys, w.lse.get(), w.mean.get());
-        multiply(true, dv, g.dv.down, {e, width, 1}, w.grad_rows.get(), wide_v, keys, rows, wide_v);
-        multiply(true, dk, g.dk.down, {d, width, 1}, w.q_rows.get(), wide_k, keys, rows, wide_k);
+        multiply(true, dv, g.dv.down, {e, width, 1}, w.grad_rows.get(), wide_v, keys, rows,
+                 wide_v);
+        multiply(true, dk, g.dk.down, {d, width, 1}, w.q_rows.get(), wide_k, keys, rows,
+                 wide_k);
         multiply(true, w.dq.get(), width, k, d, width, p.d_k, keys, width);
         if (g.dbias.data) add(g.dbias, head, i0, rows, j0, keys, d, width);
     }
     for (long x = 0; x < rows; x++)
-        for (long c = 0; c < p.d_k; c++) g.dq.row(head, i0 + x)[c] = w.dq[c * width + x] * p.scale;
+        for (long c = 0; c < p.d_k; c++)
+            g.dq.row(head, i0 + x)[c] = w.dq[c * width + x] * p.scale;
 }
 
-// A task is a share of the queries that meet one head of keys: nobody else adds to its dk and dv.
+// A task is a share of the queries that meet one head of keys: nobody else adds to its dk
+// and dv.
 extern "C" int backward(const Problem* problem, const Gradients* gradients) {
     const Problem& p = *problem;
     const Gradients& g = *gradients;
     long blocks = (p.n_query + BLOCK - 1) / BLOCK;
     return parallel(p.heads / p.group * g.shares, p.threads, [&](long task) {
         Workspace w(p);
-        for (long head = task / g.shares * p.group, last = head + p.group; head < last; head++)
-            for (long b = task % g.shares; b < blocks; b += g.shares) block(p, g, w, head, task, b * BLOCK);
+        for (long head = task / g.shares * p.group, last = head + p.group; head < last;
+             head++)
+            for (long b = task % g.shares; b < blocks; b += g.shares)
+                block(p, g, w, head, task, b * BLOCK);
     });
 }

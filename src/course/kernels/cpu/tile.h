@@ -32,8 +32,9 @@ inline vec load(const float* p) { return *reinterpret_cast<const unaligned*>(p);
 inline void store(float* p, vec x) { *reinterpret_cast<unaligned*>(p) = x; }
 inline vec larger(vec a, vec b) { return a > b ? a : b; }
 
-// 2^x for x <= 0: a polynomial for the fraction, the whole part added to the exponent of the result.
-// A comparison with NaN is false, and larger() then returns its second argument: NaN stays NaN.
+// 2^x for x <= 0: a polynomial for the fraction, the whole part added to the exponent of
+// the result. A comparison with NaN is false, and larger() then returns its second
+// argument: NaN stays NaN.
 inline vec exp2(vec x) {
     ints whole = __builtin_convertvector(larger(vec{} - 127.0f, x) - 0.5f, ints);
     vec f = x - __builtin_convertvector(whole, vec);
@@ -46,17 +47,19 @@ inline vec exp2(vec x) {
     return x < -126.0f ? vec{} : result;
 }
 
-// The left matrix of a product, with strides for both axes: a transpose is the same numbers read otherwise.
+// The left matrix of a product, with strides for both axes: a transpose is the same numbers
+// read otherwise.
 struct Left {
     const float* at;
     long down, along;
 };
 
-// C[r][x] (+)= sum over l of A[r][l] B[l][x], for R rows and N vectors of columns. Sums stay in registers:
-// a vector of B that was loaded is used R times, a number of A in N vectors. Not inlined: compiled once.
+// C[r][x] (+)= sum over l of A[r][l] B[l][x], for R rows and N vectors of columns. Sums
+// stay in registers: a vector of B that was loaded is used R times, a number of A in N
+// vectors. Not inlined: compiled once.
 template <int R, int N>
-__attribute__((noinline)) void tile(bool add, float* c, long ldc, Left a, const float* b, long ldb,
-                                    long depth) {
+__attribute__((noinline)) void tile(bool add, float* c, long ldc, Left a, const float* b,
+                                    long ldb, long depth) {
     vec sum[R][N];
     for (int r = 0; r < R; r++)
         for (int n = 0; n < N; n++) sum[r][n] = add ? load(c + r * ldc + n * LANES) : vec{};
@@ -72,9 +75,11 @@ __attribute__((noinline)) void tile(bool add, float* c, long ldc, Left a, const 
         for (int n = 0; n < N; n++) store(c + r * ldc + n * LANES, sum[r][n]);
 }
 
-// All rows of a strip of columns: tiles of R rows, then one that is as high as what is left.
+// All rows of a strip of columns: tiles of R rows, then one that is as high as what is
+// left.
 template <int N, int R = TALL>
-inline void strip(bool add, float* c, long ldc, Left a, const float* b, long ldb, long rows, long depth) {
+inline void strip(bool add, float* c, long ldc, Left a, const float* b, long ldb, long rows,
+                  long depth) {
     for (; rows >= R; rows -= R, c += R * ldc, a.at += R * a.down)
         tile<R, N>(add, c, ldc, a, b, ldb, depth);
     if constexpr (R > 1)
@@ -82,8 +87,8 @@ inline void strip(bool add, float* c, long ldc, Left a, const float* b, long ldb
 }
 
 // C (+)= A B for any number of rows, and a width that is a multiple of LANES.
-inline void multiply(bool add, float* c, long ldc, Left a, const float* b, long ldb, long rows, long depth,
-                     long width) {
+inline void multiply(bool add, float* c, long ldc, Left a, const float* b, long ldb,
+                     long rows, long depth, long width) {
     long x = 0;
     for (; x + WIDE * LANES <= width; x += WIDE * LANES)
         strip<WIDE>(add, c + x, ldc, a, b + x, ldb, rows, depth);

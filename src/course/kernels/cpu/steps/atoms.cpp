@@ -1,4 +1,5 @@
-// What this processor needs for the smallest pieces of work. Each function does its piece n times over.
+// What this processor needs for the smallest pieces of work. Each function does its piece n
+// times over.
 #include "tile.h"
 
 // Multiply-adds that wait for each other: one after the other.
@@ -43,7 +44,8 @@ extern "C" float exp2s(long n) {
 extern "C" float products(long n) {
     Buffer a = buffer(4096), b = buffer(4096), c = buffer(4096);
     for (long i = 0; i < 4096; i++) a[i] = b[i] = 0.01f;
-    for (long i = 0; i < n; i++) multiply(false, c.get(), 64, {a.get(), 64, 1}, b.get(), 64, 64, 64, 64);
+    for (long i = 0; i < n; i++)
+        multiply(false, c.get(), 64, {a.get(), 64, 1}, b.get(), 64, 64, 64, 64);
     return c[0];
 }
 

@@ -1,4 +1,5 @@
-// Blocks of queries meet blocks of keys, which stay in the cache; the inner loops run along memory.
+// Blocks of queries meet blocks of keys, which stay in the cache; the inner loops run along
+// memory.
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -11,7 +12,8 @@ struct Block {
 };
 
 // The running maximum and sum of one query take in n scores, which become weights.
-static void renew(float* score, long n, float& largest, float& total, float* out, long d_v) {
+static void renew(float* score, long n, float& largest, float& total, float* out,
+                  long d_v) {
     float now = largest;
     for (long j = 0; j < n; j++) now = std::max(now, score[j]);
     float shrink = std::exp(largest - now), sum = 0;
@@ -21,10 +23,11 @@ static void renew(float* score, long n, float& largest, float& total, float* out
     total = total * shrink + sum;
 }
 
-static void meet(Block& b, const float* q, const float* k, const float* v, float* o, long rows, long keys,
-                 long d_k, long d_v, float scale, long first_hidden) {
+static void meet(Block& b, const float* q, const float* k, const float* v, float* o,
+                 long rows, long keys, long d_k, long d_v, float scale, long first_hidden) {
     for (long l = 0; l < d_k; l++)
-        for (long j = 0; j < B; j++) b.keys[l * B + j] = j < keys ? k[j * d_k + l] * scale : 0;
+        for (long j = 0; j < B; j++)
+            b.keys[l * B + j] = j < keys ? k[j * d_k + l] * scale : 0;
     for (long x = 0; x < rows; x++) {
         float* score = b.score[x];
         std::fill_n(score, B, 0.0f);
@@ -38,22 +41,27 @@ static void meet(Block& b, const float* q, const float* k, const float* v, float
     }
 }
 
-extern "C" void attend(const float* q, const float* k, const float* v, float* o, long heads, long n_query,
-                       long n_key, long d_k, long d_v, float scale, int causal) {
+extern "C" void attend(const float* q, const float* k, const float* v, float* o, long heads,
+                       long n_query, long n_key, long d_k, long d_v, float scale,
+                       int causal) {
     Block b;
     b.keys.resize(d_k * B);
     std::fill_n(o, heads * n_query * d_v, 0.0f);
     for (long head = 0; head < heads; head++, q += n_query * d_k, o += n_query * d_v)
         for (long i0 = 0; i0 < n_query; i0 += B) {
             long rows = std::min(B, n_query - i0), ahead = n_key - n_query;
-            std::fill_n(b.largest, B, -1e30f);  // finite: -ffast-math may assume that there are no infinities
+            std::fill_n(
+                b.largest, B,
+                -1e30f);  // finite: -ffast-math may assume that there are no infinities
             std::fill_n(b.total, B, 0.0f);
             long end = causal ? std::min(n_key, i0 + rows + ahead) : n_key;
             for (long j0 = 0; j0 < end; j0 += B)
-                meet(b, q + i0 * d_k, k + (head * n_key + j0) * d_k, v + (head * n_key + j0) * d_v,
-                     o + i0 * d_v, rows, std::min(B, n_key - j0), d_k, d_v, scale,
+                meet(b, q + i0 * d_k, k + (head * n_key + j0) * d_k,
+                     v + (head * n_key + j0) * d_v, o + i0 * d_v, rows,
+                     std::min(B, n_key - j0), d_k, d_v, scale,
                      causal ? i0 + 1 + ahead - j0 : n_key);
             for (long x = 0; x < rows; x++)
-                for (long c = 0; c < d_v && b.total[x] > 0; c++) o[(i0 + x) * d_v + c] /= b.total[x];
+                for (long c = 0; c < d_v && b.total[x] > 0; c++)
+                    o[(i0 + x) * d_v + c] /= b.total[x];
         }
 }

@@ -1,4 +1,5 @@
-// Every lane of a vector is a query of its own: LANES queries do the same thing at the same time.
+// Every lane of a vector is a query of its own: LANES queries do the same thing at the same
+// time.
 #include "tile.h"
 
 constexpr float LOG2E = 1.44269504f;
@@ -34,25 +35,30 @@ static void renew(Lanes& s, const float* v, long n, long d_v) {
     }
 }
 
-extern "C" void attend(const float* q, const float* k, const float* v, float* o, long heads, long n_query,
-                       long n_key, long d_k, long d_v, float scale, int causal) {
+extern "C" void attend(const float* q, const float* k, const float* v, float* o, long heads,
+                       long n_query, long n_key, long d_k, long d_v, float scale,
+                       int causal) {
     Lanes s{buffer(d_k * LANES), buffer(d_v * LANES), buffer(BLOCK * LANES), {}, {}};
     for (long head = 0; head < heads; head++, q += n_query * d_k, o += n_query * d_v)
         for (long i0 = 0; i0 < n_query; i0 += LANES) {
-            long rows = std::min<long>(LANES, n_query - i0), seen = causal ? i0 + 1 + n_key - n_query : n_key;
+            long rows = std::min<long>(LANES, n_query - i0),
+                 seen = causal ? i0 + 1 + n_key - n_query : n_key;
             for (long l = 0; l < d_k; l++)
                 for (long x = 0; x < LANES; x++)
-                    s.q[l * LANES + x] = x < rows ? q[(i0 + x) * d_k + l] * scale * LOG2E : 0;
+                    s.q[l * LANES + x] =
+                        x < rows ? q[(i0 + x) * d_k + l] * scale * LOG2E : 0;
             std::fill_n(s.o.get(), d_v * LANES, 0.0f);
             s.largest = vec{} - INF;
             s.total = vec{};
-            for (long j0 = 0, end = std::min(n_key, seen + rows - 1); j0 < end; j0 += BLOCK) {
+            for (long j0 = 0, end = std::min(n_key, seen + rows - 1); j0 < end;
+                 j0 += BLOCK) {
                 long n = std::min(BLOCK, end - j0);
                 score(s, k + (head * n_key + j0) * d_k, n, d_k, seen - j0);
                 renew(s, v + (head * n_key + j0) * d_v, n, d_v);
             }
             for (long x = 0; x < rows; x++)
                 for (long c = 0; c < d_v; c++)
-                    o[(i0 + x) * d_v + c] = s.total[x] > 0 ? s.o[c * LANES + x] / s.total[x] : 0;
+                    o[(i0 + x) * d_v + c] =
+                        s.total[x] > 0 ? s.o[c * LANES + x] / s.total[x] : 0;
         }
 }

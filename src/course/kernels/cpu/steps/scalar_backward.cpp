@@ -1,10 +1,12 @@
-// The backward pass by its definition: each pair of a query and a key adds to all three gradients.
+// The backward pass by its definition: each pair of a query and a key adds to all three
+// gradients.
 #include <algorithm>
 #include <cmath>
 
-extern "C" void backward(const float* q, const float* k, const float* v, const float* o, const float* lse,
-                         const float* grad, float* dq, float* dk, float* dv, long heads, long n_query,
-                         long n_key, long d_k, long d_v, float scale, int causal) {
+extern "C" void backward(const float* q, const float* k, const float* v, const float* o,
+                         const float* lse, const float* grad, float* dq, float* dk,
+                         float* dv, long heads, long n_query, long n_key, long d_k,
+                         long d_v, float scale, int causal) {
     std::fill_n(dq, heads * n_query * d_k, 0.0f);
     std::fill_n(dk, heads * n_key * d_k, 0.0f);
     std::fill_n(dv, heads * n_key * d_v, 0.0f);
