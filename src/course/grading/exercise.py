@@ -5,9 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal
 
-Answer = TypeVar("Answer", bound=Callable)
 Kind = Literal["implement", "derive", "find the bug", "predict", "faster"]
 
 
@@ -67,13 +66,9 @@ class Exercise:
     atol: float = 1e-5
     mistakes: list[Mistake] = field(default_factory=list, init=False)
 
-    @overload
-    def mistake(self, name: Answer) -> Answer: ...
-
-    @overload
-    def mistake(self, name: str, answer: Any, says: str) -> None: ...
-
-    def mistake(self, name, answer=None, says=None):
+    def mistake(
+        self, name: str | Callable, answer: Any = None, says: str | None = None
+    ) -> Callable | None:
         """Add a wrong answer that is recognised.
 
         As a decorator of a function or class, it takes the name of the mistake from the name of what it

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 SMALL = 256 * 256
-"""Up to so many pairs of a query and a key, the matrix of weights is made: it is cheap, and easy to debug."""
+"""So many pairs of a query and a key get a matrix of weights, which is then cheap, and easy to debug."""
 
 
 class Choice(NamedTuple):
