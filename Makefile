@@ -68,7 +68,7 @@ check: lint ## the fast lane: style, stored form of the notebooks, quick tests
 portable: $(addprefix portable-,$(SETTING)) ## all notebooks, computed as on other processors: make portable SETTING=avx2
 
 portable-threads: $(READY)
-	OMP_NUM_THREADS=2 $(PYTEST) $(NBVAL) $(NOTEBOOKS)
+	OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive $(PYTEST) -n 1 $(NBVAL) $(NOTEBOOKS)
 
 portable-%: $(READY)
 	@export ATEN_CPU_CAPABILITY=$*; \
