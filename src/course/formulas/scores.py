@@ -148,8 +148,8 @@ def negative_squared_distance(
     Source:
         Nadaraya (1964), *On Estimating Regression*; Watson (1964), *Smooth Regression Analysis*.
     """
-    # Expanded, it is one matrix product and never holds T·S·d numbers. The squares cancel badly
-    # if the vectors lie far from the origin, and a shift of all of them changes no distance.
+    # Expanded, it is one matrix product and never holds T·S·d numbers. The squares cancel
+    # badly if the vectors lie far from the origin, and a shift of all changes no distance.
     centre = k.detach().mean(-2, keepdim=True)
     q, k = q - centre, k - centre
     half_norms = (k.square().sum(-1).unsqueeze(-2) + q.square().sum(-1).unsqueeze(-1)) / 2
