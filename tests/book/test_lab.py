@@ -8,6 +8,8 @@ import re
 import signal
 import socket
 import subprocess
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -44,9 +46,21 @@ def test_the_landing_page_is_opened_and_the_whole_repository_is_served(tmp_path:
             found = (re.search(r"(http://127\.0\.0\.1:\d+)(/\S*)", line) for line in server.stderr)
             address, page = next(filter(None, found)).groups()
             assert page == "/lab/tree/book/intro.ipynb"
-            with urllib.request.urlopen(f"{address}/api/contents/?content=1", timeout=30) as answer:
-                shown = {item["name"] for item in json.load(answer)["content"]}
+            shown = {item["name"] for item in contents(f"{address}/api/contents/?content=1")}
         finally:
             os.killpg(server.pid, signal.SIGTERM)
     assert {"book", "src"} <= shown
     assert shown.isdisjoint({".venv", ".git"})
+
+
+def contents(address: str) -> list[dict]:
+    """What the server shows; it prints its address a moment before it listens there."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=30) as answer:
+                return json.load(answer)["content"]
+        except urllib.error.URLError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
